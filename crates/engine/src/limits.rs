@@ -1,0 +1,40 @@
+//! Every bound on what a peer can make this side keep, in one place.
+
+/// Client records, confirmed and not. Beyond it EXCHANGE_ID answers DELAY.
+pub const CLIENTS: usize = 16_384;
+
+/// Unconfirmed client records. Beyond it the oldest one is forgotten.
+pub const UNCONFIRMED_CLIENTS: usize = 1024;
+
+/// Sessions of one client. Beyond it CREATE_SESSION answers NFS4ERR_NOSPC.
+pub const SESSIONS_PER_CLIENT: usize = 64;
+
+/// Slots of a session's fore channel.
+pub const SLOTS: u32 = 128;
+
+/// Connections bound to one session.
+pub const CONNECTIONS_PER_SESSION: usize = 64;
+
+/// Bytes of the largest request: 1 MiB of data and its compound.
+pub const REQUEST_BYTES: u32 = (1 << 20) + 8192;
+
+/// Bytes of the largest reply: 1 MiB of data and its compound.
+pub const RESPONSE_BYTES: u32 = (1 << 20) + 8192;
+
+/// Bytes of the largest reply that a slot keeps for a retry.
+pub const CACHED_RESPONSE_BYTES: u32 = 8192;
+
+/// Bytes of data in one READ or WRITE.
+pub const IO_BYTES: u32 = 1 << 20;
+
+/// Operations of one compound.
+pub const OPERATIONS: u32 = 128;
+
+/// Bytes below which a channel is of no use: a SEQUENCE and one operation.
+pub const CHANNEL_BYTES_MIN: u32 = 512;
+
+/// Opens of one client. Beyond it OPEN answers DELAY.
+pub const OPENS_PER_CLIENT: usize = 1 << 20;
+
+/// Opens of all clients that share one shard of the state table.
+pub const OPENS_PER_SHARD: usize = 1 << 22;

@@ -1,0 +1,200 @@
+//! Descriptors by handle: a sharded table with a second chance for what was used. What is in use
+//! is never thrown out, so all users of an object share one [`Node`].
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use holdfast_vfs::{FileKind, Handle};
+
+use crate::open::OpenFile;
+
+/// An object by a descriptor that only names it (`O_PATH`).
+pub(crate) struct Node {
+    fd: OwnedFd,
+    handle: Handle,
+    kind: FileKind,
+    opens: AtomicU32,
+    /// The last file opened for writing: the kernel tells it of every failed write-back since.
+    writer: Mutex<Weak<OpenFile>>,
+}
+
+impl Node {
+    pub(crate) fn new(fd: OwnedFd, handle: Handle, kind: FileKind) -> Self {
+        let (opens, writer) = (AtomicU32::new(0), Mutex::new(Weak::new()));
+        Self { fd, handle, kind, opens, writer }
+    }
+
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+
+    pub(crate) const fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    pub(crate) const fn kind(&self) -> FileKind {
+        self.kind
+    }
+
+    /// Whether a file of ours keeps the object alive without a name.
+    pub(crate) fn is_open(&self) -> bool {
+        self.opens.load(Ordering::Acquire) != 0
+    }
+
+    /// Counts an open file.
+    pub(crate) fn opened(&self) {
+        self.opens.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Forgets an open file; `true` when it was the last.
+    pub(crate) fn closed(&self) -> bool {
+        self.opens.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+
+    pub(crate) fn set_writer(&self, file: &Arc<OpenFile>) {
+        *self.writer.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(file);
+    }
+
+    pub(crate) fn writer(&self) -> Option<Arc<OpenFile>> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner).upgrade()
+    }
+}
+
+/// The last 8 bytes of a handle are a keyed MAC: as good a hash as any.
+#[derive(Default)]
+pub(crate) struct MacHasher(u64);
+
+impl Hasher for MacHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(mac) = bytes.last_chunk() {
+            self.0 = u64::from_le_bytes(*mac);
+        }
+    }
+
+    fn write_usize(&mut self, _: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+struct Slot {
+    node: Arc<Node>,
+    used: bool,
+}
+
+#[derive(Default)]
+struct Shard {
+    index: HashMap<Handle, usize, BuildHasherDefault<MacHasher>>,
+    slots: Vec<Slot>,
+    hand: usize,
+}
+
+impl Shard {
+    fn take(&mut self, place: usize) -> Arc<Node> {
+        let slot = self.slots.swap_remove(place);
+        self.index.remove(slot.node.handle());
+        if let Some(moved) = self.slots.get(place) {
+            self.index.insert(*moved.node.handle(), place);
+        }
+        slot.node
+    }
+
+    /// Throws one out that was not used since the hand last came by.
+    fn evict(&mut self) -> Option<Arc<Node>> {
+        for _ in 0..2 * self.slots.len() {
+            if self.hand >= self.slots.len() {
+                self.hand = 0;
+            }
+            let slot = &mut self.slots[self.hand];
+            if Arc::strong_count(&slot.node) == 1 && !std::mem::take(&mut slot.used) {
+                return Some(self.take(self.hand));
+            }
+            self.hand += 1;
+        }
+        None
+    }
+}
+
+/// The table.
+pub(crate) struct Cache {
+    shards: Box<[Mutex<Shard>]>,
+    /// How many nodes a shard keeps; what is in use may exceed it.
+    room: usize,
+}
+
+impl Cache {
+    const SHARDS: usize = 16;
+
+    /// A cache of about `budget` descriptors.
+    pub(crate) fn new(budget: usize) -> Self {
+        let shards = (budget / 32).clamp(1, Self::SHARDS).next_power_of_two();
+        let room = (budget / shards).max(1);
+        Self { shards: (0..shards).map(|_| Mutex::default()).collect(), room }
+    }
+
+    pub(crate) fn get(&self, handle: &Handle) -> Option<Arc<Node>> {
+        let mut shard = self.shard(handle);
+        let place = *shard.index.get(handle)?;
+        let slot = &mut shard.slots[place];
+        slot.used = true;
+        Some(slot.node.clone())
+    }
+
+    /// Adds a node; answers the one that is there already in place of it.
+    pub(crate) fn insert(&self, node: Node) -> Arc<Node> {
+        // Closing is a system call: what leaves the table is dropped without the lock.
+        let mut evicted = [None, None];
+        let mut shard = self.shard(node.handle());
+        if let Some(place) = shard.index.get(node.handle()) {
+            let present = shard.slots[*place].node.clone();
+            drop(shard);
+            return present;
+        }
+        let node = Arc::new(node);
+        for place in &mut evicted {
+            if shard.slots.len() >= self.room {
+                *place = shard.evict();
+            }
+        }
+        let place = shard.slots.len();
+        shard.index.insert(*node.handle(), place);
+        shard.slots.push(Slot { node: node.clone(), used: true });
+        drop(shard);
+        node
+    }
+
+    /// Drops a node from the table; its users keep it.
+    pub(crate) fn remove(&self, handle: &Handle) {
+        let mut shard = self.shard(handle);
+        let taken = shard.index.get(handle).copied().map(|place| shard.take(place));
+        drop(shard);
+        drop(taken);
+    }
+
+    /// Closes all that is not in use.
+    pub(crate) fn clear(&self) {
+        for shard in &self.shards {
+            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            let all = std::mem::take(&mut *shard);
+            let (kept, evicted): (Vec<_>, Vec<_>) =
+                all.slots.into_iter().partition(|slot| Arc::strong_count(&slot.node) > 1);
+            shard.index =
+                kept.iter().enumerate().map(|(at, slot)| (*slot.node.handle(), at)).collect();
+            shard.slots = kept;
+            drop(shard);
+            drop(evicted);
+        }
+    }
+
+    fn shard(&self, handle: &Handle) -> MutexGuard<'_, Shard> {
+        let mut hasher = MacHasher::default();
+        hasher.write(handle.as_slice());
+        // The table inside uses the low and the top bits.
+        let at = (hasher.finish() >> 24) as usize & (self.shards.len() - 1);
+        self.shards[at].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

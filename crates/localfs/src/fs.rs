@@ -1,0 +1,344 @@
+//! The contract, over [`Core`]: each operation runs here and now where the file system answers
+//! from memory, and on a thread that may block where it does not.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use holdfast_base::World;
+use holdfast_vfs::{
+    Access, Attr, ChangeInfo, CreateHow, Created, Cred, DirEnd, DirEntry, DirSink, Error, File,
+    FileSystem, Handle, NewNode, OpenMode, Properties, ReadEnd, ReadSink, Reply, Result, SetAttr,
+    Space, Stability, Want, Written, offload,
+};
+
+use crate::core::Core;
+use crate::dir::OwnedEntry;
+use crate::io::{Progress, Wait};
+use crate::name::Name;
+use crate::names::Making;
+use crate::open::OpenFile;
+use crate::options::{Mode, OpenError, Options};
+use crate::start;
+
+/// A directory of this machine.
+pub struct LocalFs {
+    core: Arc<Core>,
+    world: Arc<dyn World>,
+    /// Whether operations are answered at once.
+    prompt: bool,
+}
+
+/// Data on its way from a thread that may block.
+#[derive(Default)]
+struct Collected {
+    data: Vec<u8>,
+    len: usize,
+}
+
+impl ReadSink for Collected {
+    fn buf(&mut self, len: usize) -> &mut [u8] {
+        self.data.resize(self.len + len, 0);
+        &mut self.data[self.len..]
+    }
+
+    fn filled(&mut self, len: usize) {
+        self.len += len;
+        self.data.truncate(self.len);
+    }
+}
+
+impl LocalFs {
+    /// Exports a directory.
+    ///
+    /// # Errors
+    /// [`OpenError`] when it is none, or the server may not open it.
+    pub fn open(
+        path: &Path,
+        world: Arc<dyn World>,
+        options: Options,
+    ) -> std::result::Result<Self, OpenError> {
+        let (core, prompt) = start::open(path, &*world, &options)?;
+        Ok(Self { core: Arc::new(core), world, prompt })
+    }
+
+    /// What its handles are made of.
+    pub fn mode(&self) -> Mode {
+        if self.core.table.is_some() { Mode::ProcessHandles } else { Mode::KernelHandles }
+    }
+
+    /// Whether callers act with their own rights. If not, all act with the server's.
+    pub fn switches_users(&self) -> bool {
+        self.core.identity.switches()
+    }
+
+    fn run<'a, T: Send + 'static>(
+        &'a self,
+        job: impl FnOnce(&Arc<Core>) -> Result<T> + Send + 'static,
+    ) -> Reply<'a, T> {
+        if self.prompt { Reply::now(job(&self.core)) } else { self.block(job) }
+    }
+
+    fn block<'a, T: Send + 'static>(
+        &'a self,
+        job: impl FnOnce(&Arc<Core>) -> Result<T> + Send + 'static,
+    ) -> Reply<'a, T> {
+        let core = self.core.clone();
+        Reply::later(offload(&*self.world, move || job(&core)))
+    }
+
+    /// The rest of a read of which `before` bytes were given to the sink.
+    fn read_blocking<'a>(
+        &'a self,
+        file: Arc<OpenFile>,
+        offset: u64,
+        len: usize,
+        before: usize,
+        sink: &'a mut dyn ReadSink,
+    ) -> Reply<'a, ReadEnd> {
+        let reading = self.block(move |core| {
+            let mut data = Collected::default();
+            let at = offset + before as u64;
+            let progress = core.read(&file, at, len - before, Wait::Allowed, &mut data)?;
+            Ok((data.data, progress))
+        });
+        Reply::later(async move {
+            let (data, progress) = reading.await?;
+            sink.bytes(&data);
+            let eof = matches!(progress, Progress::Done(ReadEnd { eof: true, .. }));
+            Ok(ReadEnd { count: before + data.len(), eof })
+        })
+    }
+
+    fn write_blocking<'a>(
+        &'a self,
+        cred: &'a Cred,
+        file: Arc<OpenFile>,
+        offset: u64,
+        data: &'a [u8],
+        stability: Stability,
+    ) -> Reply<'a, Written> {
+        let (cred, data) = (*cred, data.to_vec());
+        self.block(move |core| {
+            let written = core.write(&cred, &file, offset, &data)?;
+            core.settle(&file, written, stability)
+        })
+    }
+}
+
+/// Answers an error without a job.
+macro_rules! ready {
+    ($result:expr) => {
+        match $result {
+            Ok(value) => value,
+            Err(error) => return Reply::now(Err(error)),
+        }
+    };
+}
+
+impl FileSystem for LocalFs {
+    fn properties(&self) -> Properties {
+        self.core.properties
+    }
+
+    fn root(&self) -> Handle {
+        *self.core.root.handle()
+    }
+
+    fn getattr<'a>(&'a self, _: &'a Cred, node: &'a Handle) -> Reply<'a, Attr> {
+        let node = *node;
+        self.run(move |core| core.getattr(&node))
+    }
+
+    fn setattr<'a>(
+        &'a self,
+        cred: &'a Cred,
+        node: &'a Handle,
+        file: Option<&'a File>,
+        set: &'a SetAttr,
+    ) -> Reply<'a, ()> {
+        let file = ready!(file.map(File::get_arc::<OpenFile>).transpose());
+        let (cred, node, set) = (*cred, *node, *set);
+        self.run(move |core| core.setattr(&cred, &node, file.as_ref(), &set))
+    }
+
+    fn access<'a>(&'a self, cred: &'a Cred, node: &'a Handle, want: Access) -> Reply<'a, Access> {
+        let (cred, node) = (*cred, *node);
+        self.run(move |core| core.access(&cred, &node, want))
+    }
+
+    fn lookup<'a>(&'a self, cred: &'a Cred, dir: &'a Handle, name: &'a [u8]) -> Reply<'a, Handle> {
+        let (cred, dir, name) = (*cred, *dir, ready!(Name::new(name)));
+        self.run(move |core| core.lookup(&cred, &dir, &name))
+    }
+
+    fn lookup_parent<'a>(&'a self, cred: &'a Cred, dir: &'a Handle) -> Reply<'a, Handle> {
+        let (cred, dir) = (*cred, *dir);
+        self.run(move |core| core.lookup_parent(&cred, &dir))
+    }
+
+    fn readlink<'a>(&'a self, cred: &'a Cred, node: &'a Handle) -> Reply<'a, Vec<u8>> {
+        let (cred, node) = (*cred, *node);
+        self.run(move |core| core.readlink(&cred, &node))
+    }
+
+    fn open<'a>(
+        &'a self,
+        cred: &'a Cred,
+        node: &'a Handle,
+        mode: OpenMode,
+        owner_override: bool,
+    ) -> Reply<'a, File> {
+        let (cred, node) = (*cred, *node);
+        self.run(move |core| core.open(&cred, &node, mode, owner_override))
+    }
+
+    fn create<'a>(
+        &'a self,
+        cred: &'a Cred,
+        dir: &'a Handle,
+        name: &'a [u8],
+        how: &'a CreateHow,
+        mode: OpenMode,
+    ) -> Reply<'a, Created> {
+        let (cred, dir, name, how) = (*cred, *dir, ready!(Name::new(name)), *how);
+        self.run(move |core| core.create(&cred, &dir, &name, &how, mode))
+    }
+
+    fn make_node<'a>(
+        &'a self,
+        cred: &'a Cred,
+        dir: &'a Handle,
+        name: &'a [u8],
+        kind: NewNode<'a>,
+        attrs: &'a SetAttr,
+    ) -> Reply<'a, (Handle, ChangeInfo)> {
+        let (cred, dir, name, attrs) = (*cred, *dir, ready!(Name::new(name)), *attrs);
+        let kind = Making::from(kind);
+        self.run(move |core| core.make_node(&cred, &dir, &name, &kind, &attrs))
+    }
+
+    fn remove<'a>(
+        &'a self,
+        cred: &'a Cred,
+        dir: &'a Handle,
+        name: &'a [u8],
+    ) -> Reply<'a, ChangeInfo> {
+        let (cred, dir, name) = (*cred, *dir, ready!(Name::new(name)));
+        self.run(move |core| core.remove(&cred, &dir, &name))
+    }
+
+    fn rename<'a>(
+        &'a self,
+        cred: &'a Cred,
+        from: (&'a Handle, &'a [u8]),
+        to: (&'a Handle, &'a [u8]),
+    ) -> Reply<'a, (ChangeInfo, ChangeInfo)> {
+        let (cred, from_dir, to_dir) = (*cred, *from.0, *to.0);
+        let (from, to) = (ready!(Name::new(from.1)), ready!(Name::new(to.1)));
+        self.run(move |core| core.rename(&cred, (&from_dir, &from), (&to_dir, &to)))
+    }
+
+    fn link<'a>(
+        &'a self,
+        cred: &'a Cred,
+        node: &'a Handle,
+        dir: &'a Handle,
+        name: &'a [u8],
+    ) -> Reply<'a, ChangeInfo> {
+        let (cred, node, dir, name) = (*cred, *node, *dir, ready!(Name::new(name)));
+        self.run(move |core| core.link(&cred, &node, &dir, &name))
+    }
+
+    fn readdir<'a>(
+        &'a self,
+        cred: &'a Cred,
+        dir: &'a Handle,
+        cookie: u64,
+        room: usize,
+        want: Want,
+        sink: &'a mut dyn DirSink,
+    ) -> Reply<'a, DirEnd> {
+        if self.prompt {
+            let mut take = |entry: &DirEntry<'_>| sink.entry(entry);
+            return Reply::now(self.core.readdir(cred, dir, cookie, room, want, &mut take));
+        }
+        let (cred, dir) = (*cred, *dir);
+        let listing = self.block(move |core| {
+            let (mut entries, mut names) = (Vec::new(), 0);
+            let end = core.readdir(&cred, &dir, cookie, room, want, &mut |entry| {
+                // One at least, however small the room: else the listing never goes on.
+                let fits = entries.is_empty() || names < room;
+                if fits {
+                    names += entry.name.len();
+                    entries.push(OwnedEntry::new(entry));
+                }
+                fits
+            })?;
+            Ok((entries, end))
+        });
+        Reply::later(async move {
+            let (entries, end) = listing.await?;
+            let all = entries.iter().all(|entry| sink.entry(&entry.as_entry()));
+            Ok(DirEnd { eof: end.eof && all })
+        })
+    }
+
+    fn read<'a>(
+        &'a self,
+        file: &'a File,
+        offset: u64,
+        len: usize,
+        sink: &'a mut dyn ReadSink,
+    ) -> Reply<'a, ReadEnd> {
+        let open = ready!(file.get::<OpenFile>());
+        if !open.mode().read {
+            return Reply::now(Err(Error::AccessDenied));
+        }
+        let before = if self.prompt {
+            match ready!(self.core.read(open, offset, len, Wait::Never, sink)) {
+                Progress::Done(end) => return Reply::now(Ok(end)),
+                Progress::Waits(count) => count,
+            }
+        } else {
+            0
+        };
+        self.read_blocking(ready!(file.get_arc()), offset, len, before, sink)
+    }
+
+    fn write<'a>(
+        &'a self,
+        cred: &'a Cred,
+        file: &'a File,
+        offset: u64,
+        data: &'a [u8],
+        stability: Stability,
+    ) -> Reply<'a, Written> {
+        let open = ready!(file.get::<OpenFile>());
+        if !open.mode().write {
+            return Reply::now(Err(Error::AccessDenied));
+        }
+        if !self.prompt {
+            let file = ready!(file.get_arc());
+            return self.write_blocking(cred, file, offset, data, stability);
+        }
+        let written = ready!(self.core.write(cred, open, offset, data));
+        if stability == Stability::Unstable || self.core.volatile {
+            return Reply::now(Ok(Written { stability, ..written }));
+        }
+        let file = ready!(file.get_arc());
+        self.block(move |core| core.settle(&file, written, stability))
+    }
+
+    fn commit<'a>(&'a self, node: &'a Handle, _: u64, _: u64) -> Reply<'a, u64> {
+        let node = *node;
+        if self.core.volatile {
+            return self.run(move |core| core.commit(&node));
+        }
+        self.block(move |core| core.commit(&node))
+    }
+
+    fn space<'a>(&'a self, _: &'a Cred, node: &'a Handle) -> Reply<'a, Space> {
+        let node = *node;
+        self.run(move |core| core.space(&node))
+    }
+}

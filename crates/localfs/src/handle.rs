@@ -1,0 +1,134 @@
+//! Handles: what they consist of, and that only we can make one.
+//!
+//! ```text
+//! kernel:  1 | type, 4 bytes | the kernel's handle | MAC, 8 bytes
+//! process: 2 | number, 8 bytes | instance, 8 bytes  | MAC, 8 bytes
+//! ```
+
+use std::hash::Hasher;
+
+use holdfast_vfs::{Error, Handle, Result};
+use siphasher::sip::SipHasher24;
+
+use crate::sys::KernelHandle;
+
+const KERNEL: u8 = 1;
+const PROCESS: u8 = 2;
+const MAC: usize = 8;
+
+/// What a handle of ours says.
+pub(crate) enum Parsed {
+    /// The kernel's handle.
+    Kernel(KernelHandle),
+    /// A number of this process's table.
+    Process(u64),
+}
+
+/// Makes and reads handles.
+pub(crate) struct Minter {
+    key: [u8; 16],
+    export_id: u32,
+    instance: [u8; 8],
+}
+
+impl Minter {
+    pub(crate) const fn new(key: [u8; 16], export_id: u32, instance: [u8; 8]) -> Self {
+        Self { key, export_id, instance }
+    }
+
+    /// The handle around a kernel's; `None` if that is too long.
+    pub(crate) fn kernel(&self, handle: &KernelHandle) -> Option<Handle> {
+        self.sign(&[&[KERNEL], &handle.kind().to_le_bytes(), handle.bytes()])
+    }
+
+    /// The handle of a number.
+    pub(crate) fn process(&self, id: u64) -> Handle {
+        self.sign(&[&[PROCESS], &id.to_le_bytes(), &self.instance]).expect("25 bytes fit")
+    }
+
+    /// What a handle says, if it is one of ours.
+    pub(crate) fn parse(&self, handle: &Handle) -> Result<Parsed> {
+        let bytes = handle.as_slice();
+        let at = bytes.len().checked_sub(MAC).ok_or(Error::BadHandle)?;
+        let (said, mac) = bytes.split_at(at);
+        if !same(&self.mac(said), mac) {
+            return Err(Error::BadHandle);
+        }
+        let (tag, rest) = said.split_first().ok_or(Error::BadHandle)?;
+        match *tag {
+            KERNEL => {
+                let (kind, bytes) = rest.split_first_chunk().ok_or(Error::BadHandle)?;
+                let handle = KernelHandle::new(i32::from_le_bytes(*kind), bytes);
+                Ok(Parsed::Kernel(handle.ok_or(Error::BadHandle)?))
+            }
+            PROCESS => {
+                let (id, instance) = rest.split_first_chunk().ok_or(Error::BadHandle)?;
+                // The number of an earlier process: it was good once.
+                if instance != self.instance {
+                    return Err(Error::Stale);
+                }
+                Ok(Parsed::Process(u64::from_le_bytes(*id)))
+            }
+            _ => Err(Error::BadHandle),
+        }
+    }
+
+    /// A short name for a kernel's handle, that nobody can make collide.
+    pub(crate) fn digest(&self, handle: &KernelHandle) -> u64 {
+        let mut hasher = SipHasher24::new_with_key(&self.key);
+        hasher.write(&handle.kind().to_le_bytes());
+        hasher.write(handle.bytes());
+        hasher.finish()
+    }
+
+    fn sign(&self, parts: &[&[u8]]) -> Option<Handle> {
+        let mut handle = Handle::empty();
+        for part in parts {
+            handle.push(part).ok()?;
+        }
+        handle.push(&self.mac(handle.as_slice())).ok()?;
+        Some(handle)
+    }
+
+    fn mac(&self, said: &[u8]) -> [u8; MAC] {
+        let mut hasher = SipHasher24::new_with_key(&self.key);
+        hasher.write(&self.export_id.to_le_bytes());
+        hasher.write(said);
+        hasher.finish().to_le_bytes()
+    }
+}
+
+/// Compares in a time that does not tell where the difference is.
+fn same(left: &[u8; MAC], right: &[u8]) -> bool {
+    let differ = left.iter().zip(right).fold(0, |differ, (left, right)| differ | (left ^ right));
+    right.len() == MAC && std::hint::black_box(differ) == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_handle_of_another_export_key_or_instance_is_not_ours() {
+        let minter = Minter::new([1; 16], 7, [9; 8]);
+        let handle = minter.process(42);
+        assert!(matches!(minter.parse(&handle), Ok(Parsed::Process(42))));
+        for (other, error) in [
+            (Minter::new([2; 16], 7, [9; 8]), Error::BadHandle),
+            (Minter::new([1; 16], 8, [9; 8]), Error::BadHandle),
+            (Minter::new([1; 16], 7, [8; 8]), Error::Stale),
+        ] {
+            assert_eq!(other.parse(&handle).err(), Some(error));
+        }
+    }
+
+    #[test]
+    fn a_kernel_handle_of_40_bytes_fits_64() {
+        let minter = Minter::new([1; 16], 7, [9; 8]);
+        let kernel = KernelHandle::new(-3, &[5; 40]).unwrap();
+        let handle = minter.kernel(&kernel).unwrap();
+        assert!(handle.len() <= 64);
+        let Ok(Parsed::Kernel(back)) = minter.parse(&handle) else { panic!("not parsed") };
+        assert_eq!((back.kind(), back.bytes()), (-3, &[5; 40][..]));
+    }
+}

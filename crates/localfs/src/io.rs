@@ -1,0 +1,133 @@
+//! Data: read and written at an offset.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use holdfast_vfs::{Cred, Error, ReadEnd, Result, Stability, Written};
+use rustix::io::{Errno, IoSliceMut, ReadWriteFlags, pread, preadv2, pwrite};
+
+use crate::core::{Core, stat_fd};
+use crate::errno::{Meaning, error};
+use crate::open::OpenFile;
+
+/// How far a read came.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Progress {
+    /// To its end.
+    Done(ReadEnd),
+    /// This far; the rest is not in memory.
+    Waits(usize),
+}
+
+/// Whether a read may wait for the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    Never,
+    Allowed,
+}
+
+impl Core {
+    /// Reads into `fill`, which is asked for room and told what of it counts.
+    pub(crate) fn read(
+        &self,
+        file: &OpenFile,
+        offset: u64,
+        len: usize,
+        wait: Wait,
+        sink: &mut dyn holdfast_vfs::ReadSink,
+    ) -> Result<Progress> {
+        let mut count = 0;
+        // Beyond what the kernel can address there is nothing.
+        if i64::try_from(offset).is_err() {
+            return Ok(Progress::Done(ReadEnd { count, eof: true }));
+        }
+        loop {
+            let room = &mut sink.buf(len - count)[..len - count];
+            let at = offset.saturating_add(count as u64);
+            let read = match self.read_once(file, room, at, wait) {
+                Err(Errno::AGAIN) if wait == Wait::Never => {
+                    sink.filled(0);
+                    return Ok(Progress::Waits(count));
+                }
+                Err(Errno::INTR) => {
+                    sink.filled(0);
+                    continue;
+                }
+                result => result.meaning(),
+            };
+            sink.filled(read.unwrap_or(0));
+            let read = read?;
+            count += read;
+            let size = stat_fd(file.fd()).meaning()?.stx_size;
+            let eof = offset.saturating_add(count as u64) >= size;
+            if eof || count == len || read == 0 {
+                return Ok(Progress::Done(ReadEnd { count, eof: eof || read == 0 && count < len }));
+            }
+        }
+    }
+
+    fn read_once(
+        &self,
+        file: &OpenFile,
+        room: &mut [u8],
+        at: u64,
+        wait: Wait,
+    ) -> rustix::io::Result<usize> {
+        if wait == Wait::Allowed || !self.nowait.load(Ordering::Relaxed) {
+            return pread(file.fd(), room, at);
+        }
+        let parts = &mut [IoSliceMut::new(room)];
+        match preadv2(file.fd(), parts, at, ReadWriteFlags::NOWAIT) {
+            Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {
+                self.nowait.store(false, Ordering::Relaxed);
+                pread(file.fd(), room, at)
+            }
+            result => result,
+        }
+    }
+
+    /// Writes as much of `data` as goes, in memory.
+    pub(crate) fn write(
+        &self,
+        cred: &Cred,
+        file: &OpenFile,
+        offset: u64,
+        data: &[u8],
+    ) -> Result<Written> {
+        let limit = self.properties.size_max;
+        if offset >= limit && !data.is_empty() {
+            return Err(Error::TooBig);
+        }
+        let fits = usize::try_from(limit - offset.min(limit)).unwrap_or(usize::MAX);
+        let data = &data[..data.len().min(fits)];
+        // Who writes decides whether set-id bits stay and whose reserve is spent.
+        self.assume(cred)?;
+        let mut count = 0;
+        while count < data.len() {
+            match pwrite(file.fd(), &data[count..], offset + count as u64) {
+                Ok(0) => break,
+                Ok(written) => count += written,
+                Err(Errno::INTR) => {}
+                Err(_) if count > 0 => break,
+                Err(errno) => return Err(error(errno)),
+            }
+        }
+        let verifier = self.verifier.load(Ordering::Acquire);
+        Ok(Written { count, stability: Stability::Unstable, verifier })
+    }
+
+    /// Makes what was just written as safe as asked.
+    pub(crate) fn settle(
+        &self,
+        file: &Arc<OpenFile>,
+        written: Written,
+        stability: Stability,
+    ) -> Result<Written> {
+        match stability {
+            Stability::Unstable => {}
+            Stability::Data => self.sync(file.fd(), true)?,
+            Stability::File => self.sync(file.fd(), false)?,
+        }
+        Ok(Written { stability, ..written })
+    }
+}

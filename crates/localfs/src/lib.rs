@@ -1,0 +1,40 @@
+//! Linux directories as a [`FileSystem`](holdfast_vfs::FileSystem). Names and permissions are the
+//! kernel's: every operation on a name is one system call relative to a directory's descriptor,
+//! under the identity of the caller. Never does a path of two components reach the kernel.
+//!
+//! What is mounted below the exported directory is hidden: LOOKUP does not find it, READDIR
+//! leaves it out where attributes or handles are asked for.
+//!
+//! Lock order (outer first; none is held over a system call):
+//!
+//! ```text
+//! table of process handles
+//! cache shard
+//! node: its writer
+//! ```
+
+mod attr;
+mod cache;
+mod core;
+mod create;
+mod cred;
+mod dir;
+mod errno;
+mod fs;
+mod handle;
+mod io;
+mod lookup;
+mod name;
+mod names;
+mod open;
+mod options;
+mod rights;
+mod setattr;
+mod start;
+#[allow(unsafe_code)]
+mod sys;
+mod table;
+
+pub use cred::prepare_thread;
+pub use fs::LocalFs;
+pub use options::{Mode, OpenError, Options};

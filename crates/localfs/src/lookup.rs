@@ -1,0 +1,66 @@
+//! From a name to a handle, and back up.
+
+use holdfast_vfs::{Cred, Error, FileKind, Handle, Result};
+
+use crate::cache::Node;
+use crate::core::Core;
+use crate::errno::Meaning;
+use crate::name::Name;
+use crate::sys;
+
+/// How many directories above a number's are looked up to name one that was reached from below.
+const CLIMB: usize = 64;
+
+impl Core {
+    pub(crate) fn lookup(&self, cred: &Cred, dir: &Handle, name: &Name) -> Result<Handle> {
+        let parent = self.node(dir)?;
+        match parent.kind() {
+            FileKind::Directory => {}
+            FileKind::Symlink => return Err(Error::IsSymlink),
+            FileKind::Regular
+            | FileKind::Block
+            | FileKind::Character
+            | FileKind::Fifo
+            | FileKind::Socket => return Err(Error::NotDirectory),
+        }
+        self.assume(cred)?;
+        self.find(&parent, name).map_err(|error| self.blame(&parent, error))
+    }
+
+    /// The handle of a name, as whoever this thread acts as.
+    pub(crate) fn find(&self, parent: &Node, name: &Name) -> Result<Handle> {
+        if self.table.is_none() {
+            // The kernel checks the right to search here as it does in an open.
+            let (kernel, mount) =
+                sys::name_to_handle_at(parent.fd(), name.as_c_str(), 0).meaning()?;
+            if self.mount_id != Some(mount) {
+                return Err(Error::NotFound);
+            }
+            let handle = self.minter.kernel(&kernel).ok_or(Error::NotSupported)?;
+            if self.cache.get(&handle).is_some() {
+                return Ok(handle);
+            }
+        }
+        let fd = self.open_name(parent.fd(), name.as_c_str())?;
+        Ok(*self.admit(fd, parent, name.as_bytes())?.handle())
+    }
+
+    pub(crate) fn lookup_parent(&self, cred: &Cred, dir: &Handle) -> Result<Handle> {
+        let node = self.directory(dir)?;
+        if node.handle() == self.root.handle() {
+            return Err(Error::NotFound);
+        }
+        self.stat(&node)?;
+        self.assume(cred)?;
+        let above = match self.open_parent(node.fd()) {
+            Err(Error::CrossDevice) => return Err(Error::Stale),
+            result => result?,
+        };
+        // The handle outlives a move; what lies above the new place is nobody's business.
+        self.identity.server()?;
+        if !self.is_inside(std::os::fd::AsFd::as_fd(&above))? {
+            return Err(Error::Stale);
+        }
+        Ok(*self.admit_above(above, CLIMB)?.handle())
+    }
+}

@@ -1,0 +1,88 @@
+//! How a directory is exported, and why it cannot be.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use holdfast_vfs::Fsid;
+use rustix::io::Errno;
+
+/// How a directory is exported.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The key that handles are signed with. Handles outlive the process only if it does.
+    pub key: [u8; 16],
+    /// Tells this export's handles from those of others under the same key.
+    pub export_id: u32,
+    /// The fsid to show; `None` derives it from the file system and the export id.
+    pub fsid: Option<Fsid>,
+    /// Whether every change is refused.
+    pub read_only: bool,
+    /// How many descriptors the cache may keep open; `None` is half of what the process may have.
+    pub fd_budget: Option<usize>,
+    /// Acts as an unprivileged server would, whatever the process may do.
+    pub force_unprivileged: bool,
+    /// Treats the file system as one that may block in every operation, as a network's may.
+    pub always_offload: bool,
+}
+
+impl Options {
+    /// Read and write, with the defaults for the rest.
+    pub const fn new(key: [u8; 16]) -> Self {
+        Self {
+            key,
+            export_id: 0,
+            fsid: None,
+            read_only: false,
+            fd_budget: None,
+            force_unprivileged: false,
+            always_offload: false,
+        }
+    }
+}
+
+/// What handles are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// The kernel's file handles: good as long as the object exists.
+    KernelHandles,
+    /// Numbers of a table: good as long as this file system is open.
+    ProcessHandles,
+}
+
+/// Why a directory cannot be exported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenError {
+    path: PathBuf,
+    why: Why,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    Kernel(Errno),
+    Thread,
+}
+
+impl OpenError {
+    pub(crate) fn new(path: &Path, errno: Errno) -> Self {
+        Self { path: path.to_owned(), why: Why::Kernel(errno) }
+    }
+
+    pub(crate) fn no_thread(path: &Path) -> Self {
+        Self { path: path.to_owned(), why: Why::Thread }
+    }
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot export {}: ", self.path.display())?;
+        match self.why {
+            Why::Kernel(Errno::NOENT) => f.write_str("no such directory"),
+            Why::Kernel(Errno::NOTDIR) => f.write_str("not a directory"),
+            Why::Kernel(Errno::ACCESS | Errno::PERM) => f.write_str("permission denied"),
+            Why::Kernel(errno) => errno.fmt(f),
+            Why::Thread => f.write_str("no thread to open it with"),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}

@@ -1,0 +1,61 @@
+//! ACCESS: which rights the kernel would grant.
+
+use holdfast_vfs::{Access, Cred, FileKind, Handle, Result, access::granted};
+use rustix::fs::Statx;
+use rustix::io::Errno;
+
+use crate::cache::Node;
+use crate::core::Core;
+use crate::sys;
+
+const CHANGES: Access = Access::MODIFY.union(Access::EXTEND);
+
+impl Core {
+    pub(crate) fn access(&self, cred: &Cred, handle: &Handle, want: Access) -> Result<Access> {
+        let node = self.node(handle)?;
+        let stat = self.stat(&node)?;
+        self.assume(cred)?;
+        let directory = node.kind() == FileKind::Directory;
+        let (search, writes) = if directory {
+            (Access::LOOKUP, CHANGES.union(Access::DELETE))
+        } else {
+            (Access::EXECUTE, CHANGES)
+        };
+        let writes = if self.read_only { Access(0) } else { writes };
+        let classes = [(libc::R_OK, Access::READ), (libc::W_OK, writes), (libc::X_OK, search)];
+        let asked = classes
+            .iter()
+            .filter(|(_, rights)| rights.intersect(want) != Access(0))
+            .fold(0, |bits, (bit, _)| bits | bit);
+        if asked == 0 {
+            return Ok(Access(0));
+        }
+        let possible = Access::READ.union(writes).union(search).intersect(want);
+        match sys::access(node.fd(), asked) {
+            Ok(()) => return Ok(possible),
+            Err(Errno::NOSYS | Errno::INVAL) => return Ok(self.by_mode(cred, &stat, possible)),
+            Err(_) => {}
+        }
+        let each = classes.iter().filter(|(bit, _)| asked & bit != 0);
+        Ok(each.fold(Access(0), |sum, (bit, rights)| {
+            let granted = asked != *bit && sys::access(node.fd(), *bit).is_ok();
+            if granted { sum.union(rights.intersect(want)) } else { sum }
+        }))
+    }
+
+    /// Whether whoever this thread acts as may write to the object.
+    pub(crate) fn may_write(&self, node: &Node) -> bool {
+        sys::access(node.fd(), libc::W_OK).is_ok()
+    }
+
+    /// For a kernel that cannot be asked about a descriptor.
+    fn by_mode(&self, cred: &Cred, stat: &Statx, want: Access) -> Access {
+        let server = Cred {
+            uid: rustix::process::geteuid().as_raw(),
+            gid: rustix::process::getegid().as_raw(),
+            ..Cred::ROOT
+        };
+        let cred = if self.identity.switches() { cred } else { &server };
+        granted(cred, &self.attr(stat), want)
+    }
+}

@@ -1,0 +1,161 @@
+//! What is found out about a directory before it is exported.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+
+use holdfast_base::World;
+use holdfast_vfs::{ChangeAttrType, Fsid, Properties};
+use rustix::fs::{Mode, OFlags, StatFs, fstatfs, fstatvfs};
+use rustix::io::Errno;
+use rustix::process::{Resource, getrlimit};
+
+use crate::attr::kind;
+use crate::cache::{Cache, Node};
+use crate::core::{Core, NAMES, Stamps, device, stat_fd};
+use crate::cred::Identity;
+use crate::handle::Minter;
+use crate::options::{OpenError, Options};
+use crate::sys;
+use crate::table::Table;
+
+const EXT4: u32 = 0xef53;
+const XFS: u32 = 0x5846_5342;
+const BTRFS: u32 = 0x9123_683e;
+const TMPFS: u32 = 0x0102_1994;
+const F2FS: u32 = 0xf2f5_2010;
+const OVERLAY: u32 = 0x794c_7630;
+
+/// AT_HANDLE_FID (Linux 6.5): a handle that need not open anything.
+const HANDLE_FID: i32 = 0x200;
+
+/// Descriptors the cache may use where the limit of the process is not known.
+const BUDGET: usize = 512;
+
+/// Opens a directory for export; answers also whether its file system answers from memory.
+pub(crate) fn open(
+    path: &Path,
+    world: &dyn World,
+    options: &Options,
+) -> Result<(Core, bool), OpenError> {
+    let (mut instance, mut verifier) = ([0; 8], [0; 8]);
+    world.random(&mut instance);
+    world.random(&mut verifier);
+    let minter = Minter::new(options.key, options.export_id, instance);
+    let verifier = u64::from_le_bytes(verifier);
+    // What is asked changes the thread that asks, and this one is the caller's.
+    let probe = || probe(path, options, minter, verifier);
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("localfs-open".into());
+        let thread = thread.spawn_scoped(scope, probe);
+        let joined = thread.map_err(|_| OpenError::no_thread(path))?.join();
+        joined.unwrap_or(Err(Errno::IO)).map_err(|errno| OpenError::new(path, errno))
+    })
+}
+
+fn probe(
+    path: &Path,
+    options: &Options,
+    minter: Minter,
+    verifier: u64,
+) -> rustix::io::Result<(Core, bool)> {
+    let identity = Identity::probe(options.force_unprivileged);
+    identity.server().map_err(|_| Errno::PERM)?;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let mount = rustix::fs::open(path, flags, Mode::empty())?;
+    let stat = stat_fd(mount.as_fd())?;
+    let statfs = fstatfs(&mount)?;
+    let kind_of_fs = statfs.f_type as u32;
+    let stamps = stamps(&mount, kind_of_fs);
+    let kernel = if options.force_unprivileged { None } else { kernel_handle(&mount, &minter) };
+    let (table, mount_id, handle) = match kernel {
+        Some((handle, mount_id)) => (None, Some(mount_id), handle),
+        None => {
+            let root = stamps.identify(&minter, mount.as_fd(), c"", &stat);
+            (Some(Table::new(root)), None, minter.process(Table::ROOT))
+        }
+    };
+    let named = rustix::fs::openat(&mount, c".", NAMES, Mode::empty())?;
+    let cache = Cache::new(options.fd_budget.unwrap_or_else(budget).max(1));
+    let root = cache.insert(Node::new(named, handle, kind(&stat)));
+    let core = Core {
+        root,
+        mount_id,
+        // An overlay shows the devices of its layers.
+        dev: (kind_of_fs != OVERLAY).then(|| device(&stat)),
+        cache,
+        minter,
+        identity,
+        stamps,
+        proc_fds: proc_fds(),
+        fsid: options.fsid.unwrap_or_else(|| fsid(&mount, options.export_id)),
+        properties: properties(&statfs, table.is_none()),
+        table,
+        read_only: options.read_only,
+        volatile: kind_of_fs == TMPFS,
+        nowait: AtomicBool::new(kind_of_fs != TMPFS),
+        verifier: AtomicU64::new(verifier),
+        mount,
+    };
+    let known = matches!(kind_of_fs, EXT4 | XFS | BTRFS | TMPFS | F2FS | OVERLAY);
+    Ok((core, known && !options.always_offload))
+}
+
+/// The root's handle and mount, if the kernel lets us open by it.
+fn kernel_handle(mount: &OwnedFd, minter: &Minter) -> Option<(holdfast_vfs::Handle, i32)> {
+    let (kernel, mount_id) =
+        sys::name_to_handle_at(mount.as_fd(), c"", libc::AT_EMPTY_PATH).ok()?;
+    sys::open_by_handle_at(mount.as_fd(), &kernel, NAMES.bits() as i32).ok()?;
+    Some((minter.kernel(&kernel)?, mount_id))
+}
+
+fn stamps(mount: &OwnedFd, kind_of_fs: u32) -> Stamps {
+    // A file that is written first moves to the upper layer: another handle, another birth.
+    if kind_of_fs == OVERLAY {
+        return Stamps::None;
+    }
+    let works = |flags: i32| {
+        sys::name_to_handle_at(mount.as_fd(), c"", libc::AT_EMPTY_PATH | flags).is_ok()
+    };
+    [HANDLE_FID, 0].into_iter().find(|flags| works(*flags)).map_or(Stamps::Born, Stamps::Handle)
+}
+
+/// Where descriptors can be opened again. It is a process's own directory: a `/proc` of another
+/// kind is no use.
+fn proc_fds() -> Option<OwnedFd> {
+    const PROC: u32 = 0x9fa0;
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let fds = rustix::fs::open(c"/proc/self/fd", flags, Mode::empty()).ok()?;
+    (fstatfs(&fds).ok()?.f_type as u32 == PROC).then_some(fds)
+}
+
+fn budget() -> usize {
+    let limit = getrlimit(Resource::Nofile).current;
+    limit.map_or(BUDGET, |limit| usize::try_from(limit / 2).unwrap_or(BUDGET))
+}
+
+/// The file system's own id, and the export's: two exports of one file system are two to clients.
+fn fsid(mount: &OwnedFd, export_id: u32) -> Fsid {
+    let major = fstatvfs(mount).map_or(0, |stat| stat.f_fsid);
+    Fsid { major, minor: u64::from(export_id) }
+}
+
+fn properties(stat: &StatFs, durable: bool) -> Properties {
+    let blocks = |count: u64| count.saturating_mul(stat.f_bsize as u64);
+    let (link_max, size_max) = match stat.f_type as u32 {
+        EXT4 => (65_000, blocks(u64::from(u32::MAX))),
+        BTRFS => (65_535, i64::MAX as u64),
+        _ => (i32::MAX as u32, i64::MAX as u64),
+    };
+    Properties {
+        name_max: (stat.f_namelen as u32).min(holdfast_vfs::NAME_MAX as u32),
+        link_max,
+        size_max,
+        time_granularity_ns: 1,
+        symlinks: true,
+        links: true,
+        chown_restricted: true,
+        durable_handles: durable,
+        change_attr_type: ChangeAttrType::TimeMetadata,
+    }
+}

@@ -1,0 +1,106 @@
+//! `fattr4` as attributes to set.
+
+use holdfast_proto::nfs4::{AttrValue, Bitmap, Fattr, SetTime, Status, attr};
+use holdfast_proto::xdr::DecodeError;
+use holdfast_vfs::SetAttr;
+
+use super::{READABLE, SET_ONLY};
+
+/// What SETATTR may set.
+pub(crate) const SETATTR: Bitmap = CREATE.union(&Bitmap::of(&[attr::SIZE])).without(&UMASK);
+
+/// What CREATE may set.
+pub(crate) const CREATE: Bitmap = EXCLUSIVE_CREATE
+    .union(&Bitmap::of(&[attr::TIME_ACCESS_SET, attr::TIME_MODIFY_SET]))
+    .without(&Bitmap::of(&[attr::SIZE]));
+
+/// What OPEN may set on the file it makes.
+pub(crate) const OPEN: Bitmap = CREATE.union(&Bitmap::of(&[attr::SIZE]));
+
+/// What an exclusive OPEN may set: not the times, which hold the verifier.
+pub(crate) const EXCLUSIVE_CREATE: Bitmap = Bitmap::of(&[
+    attr::SIZE,
+    attr::MODE,
+    attr::OWNER,
+    attr::OWNER_GROUP,
+    attr::MODE_UMASK,
+]);
+
+const UMASK: Bitmap = Bitmap::of(&[attr::MODE_UMASK]);
+
+/// Attributes to set, and which they are.
+pub(crate) struct Settable {
+    pub(crate) set: SetAttr,
+    pub(crate) mask: Bitmap,
+}
+
+/// Reads attributes to set, all of them in `allowed`.
+///
+/// # Errors
+/// - `ATTRNOTSUPP`: one is not supported at all.
+/// - `INVAL`: one cannot be set, or not here; a value makes no sense.
+/// - `BADOWNER`: an owner is not a number.
+/// - `BADXDR`: the values do not match the mask.
+pub(crate) fn settable(fattr: &Fattr<'_>, allowed: &Bitmap) -> Result<Settable, Status> {
+    if !fattr.mask.is_subset(&READABLE.union(&SET_ONLY)) {
+        return Err(Status::ATTRNOTSUPP);
+    }
+    if !fattr.mask.is_subset(allowed) {
+        return Err(Status::INVAL);
+    }
+    let mut set = SetAttr::default();
+    for value in fattr.iter() {
+        let (_number, value) = value.map_err(|error| match error {
+            DecodeError::UnknownAttr(_) => Status::ATTRNOTSUPP,
+            _ => Status::BADXDR,
+        })?;
+        apply(&mut set, &value)?;
+    }
+    Ok(Settable { set, mask: fattr.mask })
+}
+
+fn apply(set: &mut SetAttr, value: &AttrValue<'_>) -> Result<(), Status> {
+    const MODE_BITS: u32 = 0o7777;
+    if let AttrValue::Size(size) = value {
+        set.size = Some(*size);
+    } else if let AttrValue::Mode(mode) = value {
+        if mode & !MODE_BITS != 0 {
+            return Err(Status::INVAL);
+        }
+        set.mode = Some(*mode);
+    } else if let AttrValue::ModeUmask(masked) = value {
+        if set.mode.is_some() {
+            return Err(Status::INVAL);
+        }
+        set.mode = Some(masked.mode & !masked.umask & MODE_BITS);
+    } else if let AttrValue::Owner(who) = value {
+        set.uid = Some(owner(who)?);
+    } else if let AttrValue::OwnerGroup(who) = value {
+        set.gid = Some(owner(who)?);
+    } else if let AttrValue::TimeAccessSet(time) = value {
+        set.atime = Some(set_time(time)?);
+    } else if let AttrValue::TimeModifySet(time) = value {
+        set.mtime = Some(set_time(time)?);
+    } else {
+        return Err(Status::INVAL);
+    }
+    Ok(())
+}
+
+const fn set_time(time: &SetTime) -> Result<holdfast_vfs::SetTime, Status> {
+    match time {
+        SetTime::ServerTime => Ok(holdfast_vfs::SetTime::Now),
+        SetTime::ClientTime(time) if time.nsec >= 1_000_000_000 => Err(Status::INVAL),
+        SetTime::ClientTime(time) => {
+            let time = holdfast_vfs::Time { sec: time.sec, nsec: time.nsec };
+            Ok(holdfast_vfs::SetTime::To(time))
+        }
+    }
+}
+
+/// An owner as clients under AUTH_SYS name it: a number in decimal (RFC 8881 §5.9).
+fn owner(who: &[u8]) -> Result<u32, Status> {
+    let digits = !who.is_empty() && who.iter().all(u8::is_ascii_digit);
+    let text = std::str::from_utf8(who).ok().filter(|_| digits);
+    text.and_then(|text| text.parse().ok()).ok_or(Status::BADOWNER)
+}

@@ -1,0 +1,86 @@
+//! The loop of COMPOUND (RFC 8881 §16.2): admit, run one operation after the other, cache.
+
+use holdfast_proto::nfs4::{CompoundArgs, CompoundRes, Status, begin_result};
+use holdfast_proto::rpc::{AcceptStat, Call, finish_record, start_accepted};
+use holdfast_proto::xdr::{Reader, Writer};
+
+use crate::counters::count;
+use crate::ops::{self, Decoded, Flow};
+use crate::request::Request;
+
+const MINOR_MIN: u32 = 1;
+const MINOR_MAX: u32 = 2;
+
+/// Runs the compound of a call; answers the whole reply record.
+pub(crate) async fn run(mut rq: Request, call: Call) -> Writer {
+    count(&rq.server.state.counters.compounds);
+    start_accepted(&mut rq.out, call.header.xid, AcceptStat::SUCCESS);
+    rq.start = rq.out.position();
+    rq.limit += rq.start;
+    match CompoundArgs::decode(Reader::new(call.args())) {
+        Ok(args) => run_compound(&mut rq, args).await,
+        Err(_malformed) => {
+            count(&rq.server.state.counters.garbage);
+            rq.out.truncate(0);
+            start_accepted(&mut rq.out, call.header.xid, AcceptStat::GARBAGE_ARGS);
+        }
+    }
+    finish_record(&mut rq.out, 0);
+    rq.out
+}
+
+async fn run_compound(rq: &mut Request, mut args: CompoundArgs<'_>) {
+    let header = CompoundRes::begin(&mut rq.out, args.tag);
+    if !(MINOR_MIN..=MINOR_MAX).contains(&args.minor) {
+        return header.finish(&mut rq.out, Status::MINOR_VERS_MISMATCH, 0);
+    }
+    (rq.minor, rq.operations) = (args.minor, args.count);
+    let mut done = 0;
+    let mut status = Status::OK;
+    while let Some(next) = args.next_op() {
+        rq.is_last = args.count == 0;
+        done += 1;
+        let op = Decoded::new(next, rq.minor);
+        match run_op(rq, op, done).await {
+            Flow::Next => {}
+            Flow::Stop(stopped) => {
+                status = stopped;
+                break;
+            }
+            Flow::Replayed => return,
+        }
+    }
+    header.finish(&mut rq.out, status, done);
+    complete(rq);
+}
+
+/// Gives the slot back with what the client is to see of this compound.
+fn complete(rq: &mut Request) {
+    if let Some(slot) = rq.slot.take() {
+        let reply = &rq.out.bytes()[rq.start..];
+        slot.complete(rq.cache_this.then_some(reply));
+    }
+}
+
+async fn run_op(rq: &mut Request, op: Decoded<'_>, number: u32) -> Flow {
+    let num = op.num();
+    let status_at = begin_result(&mut rq.out, num);
+    let body_at = rq.out.position();
+    let ran = match ops::admit(rq, op, number) {
+        Ok(op) => ops::run(rq, op).await,
+        Err(status) => Err(status),
+    };
+    let status = match ran {
+        Ok(Flow::Next) if rq.out.position() <= rq.limit => Status::OK,
+        Ok(Flow::Next) => rq.too_big(),
+        Ok(flow @ (Flow::Stop(_) | Flow::Replayed)) => return flow,
+        Err(status) => status,
+    };
+    rq.out.patch_u32(status_at, status.0);
+    if status == Status::OK {
+        return Flow::Next;
+    }
+    rq.out.truncate(body_at);
+    rq.write_error_body(num);
+    Flow::Stop(status)
+}

@@ -1,0 +1,286 @@
+//! One connection to an instance, without a socket: bytes in, compounds run, bytes out.
+//!
+//! The driver's order: [`Connection::space`] and [`Connection::received`] while
+//! [`Connection::wants_input`]; [`Connection::resume`] when notified; then send what
+//! [`Connection::transmit`] holds.
+
+use std::fmt;
+use std::sync::Arc;
+
+use holdfast_base::Slots;
+use holdfast_engine::limits;
+use holdfast_proto::nfs4;
+use holdfast_proto::rpc::{
+    self, AcceptStat, Buffers, Call, Message, RecordError, Transmit, finish_record, start_accepted,
+    write_program_mismatch,
+};
+use holdfast_proto::xdr::Writer;
+
+use super::Shared;
+use super::place::{self, Place, Ran};
+use crate::counters::count;
+use crate::principal;
+use crate::request::Request;
+use crate::state::ConnectionBinding;
+
+/// Bytes of RPC header before the compound: credential, verifier and the rest.
+const RPC_HEADER_BYTES: usize = 1024;
+/// Bytes of the largest record taken.
+const RECORD_BYTES: usize = limits::REQUEST_BYTES as usize + RPC_HEADER_BYTES;
+/// Compounds of one connection that wait for a file system, beyond which no more input is taken.
+const WAITING_MAX: usize = 256;
+/// Bytes of unsent replies, beyond which no more input is taken.
+const UNSENT_MAX: usize = 4 << 20;
+/// Places kept for the next compounds.
+const PLACES_KEPT: usize = 4;
+/// A reply buffer that grew beyond this is not kept.
+const REPLY_KEPT_BYTES: usize = 256 * 1024;
+
+/// Told when a connection should be resumed. Called from any thread.
+pub trait Notify: Send + Sync {
+    /// Makes the driver call [`Connection::resume`] soon.
+    fn notify(&self);
+}
+
+/// The connection cannot go on: close it when what it has to say is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectionError(RecordError);
+
+impl fmt::Display for ConnectionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for ConnectionError {}
+
+/// A connection's conversation.
+pub struct Connection {
+    server: Arc<Shared>,
+    binding: Arc<ConnectionBinding>,
+    notify: Arc<dyn Notify>,
+    rpc: rpc::Connection,
+    waiting: Slots<Box<dyn Place>>,
+    places: Vec<Box<dyn Place>>,
+    reply: Vec<u8>,
+    refused: u64,
+}
+
+impl Connection {
+    pub(super) fn new(server: Arc<Shared>, id: u64, notify: Arc<dyn Notify>) -> Self {
+        Self {
+            server,
+            binding: Arc::new(ConnectionBinding::new(id)),
+            notify,
+            rpc: rpc::Connection::new(RECORD_BYTES),
+            waiting: Slots::new(WAITING_MAX),
+            places: Vec::new(),
+            reply: Vec::new(),
+            refused: 0,
+        }
+    }
+
+    /// Receive buffers for the connections of one loop, at most `large_limit` of them for records
+    /// above 64 KiB.
+    pub fn buffers(large_limit: usize) -> Buffers {
+        Buffers::new(RECORD_BYTES + 4, large_limit)
+    }
+
+    /// Room for the next bytes of the stream; `None` while no buffer is large enough.
+    pub fn space<'a>(&'a mut self, buffers: &mut Buffers) -> Option<&'a mut [u8]> {
+        self.rpc.space(buffers)
+    }
+
+    /// Takes `n` bytes that were put at the front of [`Connection::space`], and runs the
+    /// compounds that are whole now.
+    ///
+    /// # Errors
+    /// The stream is broken.
+    pub fn received(&mut self, n: usize, buffers: &mut Buffers) -> Result<(), ConnectionError> {
+        self.rpc.received(n);
+        self.run_received(buffers)
+    }
+
+    /// Runs compounds that arrived whole, while more may wait.
+    ///
+    /// # Errors
+    /// The stream is broken.
+    pub fn run_received(&mut self, buffers: &mut Buffers) -> Result<(), ConnectionError> {
+        while self.waiting.len() < WAITING_MAX {
+            let message = self.rpc.poll_message(buffers).map_err(|error| {
+                count(&self.server.state.counters.connections_broken);
+                ConnectionError(error)
+            });
+            self.count_refusals();
+            match message? {
+                Some(Message::Call(call)) => self.call(call),
+                // No call is made from this end yet, so `poll_message` dropped the reply.
+                Some(Message::Reply { .. }) => {}
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
+    fn count_refusals(&mut self) {
+        let refusals = self.rpc.refusals();
+        let all = refusals.version + refusals.auth + refusals.garbage;
+        if all > self.refused {
+            let new = all - self.refused;
+            self.refused = all;
+            let counter = &self.server.state.counters.rpc_refused;
+            counter.fetch_add(new, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+
+    fn call(&mut self, call: Call) {
+        let header = &call.header;
+        match (header.prog, header.vers, header.proc) {
+            (nfs4::PROGRAM, nfs4::VERSION, nfs4::PROC_COMPOUND) => self.start(call),
+            (nfs4::PROGRAM, nfs4::VERSION, nfs4::PROC_NULL) => {
+                self.answer(header.xid, AcceptStat::SUCCESS);
+            }
+            (nfs4::PROGRAM, nfs4::VERSION, _) => {
+                self.refuse(header.xid, AcceptStat::PROC_UNAVAIL);
+            }
+            (nfs4::PROGRAM, _, _) => {
+                count(&self.server.state.counters.rpc_refused);
+                let mut w = Writer::default();
+                write_program_mismatch(&mut w, header.xid, nfs4::VERSION, nfs4::VERSION);
+                self.rpc.reply_copy(w.bytes());
+            }
+            _ => self.refuse(header.xid, AcceptStat::PROG_UNAVAIL),
+        }
+    }
+
+    fn refuse(&mut self, xid: u32, stat: AcceptStat) {
+        count(&self.server.state.counters.rpc_refused);
+        self.answer(xid, stat);
+    }
+
+    fn answer(&mut self, xid: u32, stat: AcceptStat) {
+        let mut w = Writer::new(std::mem::take(&mut self.reply));
+        start_accepted(&mut w, xid, stat);
+        finish_record(&mut w, 0);
+        self.finish(w);
+    }
+
+    fn start(&mut self, call: Call) {
+        let xid = call.header.xid;
+        let credential = &call.header.cred;
+        let request = Request::new(
+            self.server.clone(),
+            self.binding.clone(),
+            (principal::of(credential), principal::rights(credential)),
+            call.record.bytes().len(),
+            Writer::new(std::mem::take(&mut self.reply)),
+        );
+        let place = self.places.pop();
+        let mut place = place.unwrap_or_else(|| place::new(self.notify.clone()));
+        match place.start(request, call) {
+            Ran::Done(reply) => {
+                self.finish(reply);
+                self.keep(place);
+            }
+            Ran::Waiting => {
+                // `run_received` starts nothing when the table is full.
+                let _ = self.waiting.insert(place);
+            }
+            Ran::Panicked => {
+                count(&self.server.state.counters.panics);
+                self.answer(xid, AcceptStat::SYSTEM_ERR);
+            }
+        }
+    }
+
+    fn keep(&mut self, place: Box<dyn Place>) {
+        if self.places.len() < PLACES_KEPT {
+            self.places.push(place);
+        }
+    }
+
+    fn finish(&mut self, reply: Writer) {
+        if let Some(mut buffer) = self.rpc.reply(reply.into_inner())
+            && buffer.capacity() <= REPLY_KEPT_BYTES
+        {
+            buffer.clear();
+            self.reply = buffer;
+        }
+    }
+
+    /// Goes on with the compounds that were woken, then with what arrived meanwhile.
+    ///
+    /// # Errors
+    /// The stream is broken.
+    pub fn resume(&mut self, buffers: &mut Buffers) -> Result<(), ConnectionError> {
+        let ids: Vec<_> = self.waiting.iter().map(|(id, _)| id).collect();
+        for id in ids {
+            let Some(place) = self.waiting.get_mut(id) else { continue };
+            match place.resume() {
+                Ran::Waiting => {}
+                Ran::Done(reply) => {
+                    self.finish(reply);
+                    if let Some(place) = self.waiting.remove(id) {
+                        self.keep(place);
+                    }
+                }
+                Ran::Panicked => {
+                    count(&self.server.state.counters.panics);
+                    self.waiting.remove(id);
+                }
+            }
+        }
+        self.run_received(buffers)
+    }
+
+    /// Whether more input should be read: not while too much waits to be done or to be sent.
+    pub fn wants_input(&self) -> bool {
+        self.waiting.len() < WAITING_MAX
+            && self.rpc.pending() < UNSENT_MAX
+            && !self.server.state.is_stopping()
+    }
+
+    /// What waits to be sent.
+    pub const fn transmit(&mut self) -> &mut Transmit {
+        self.rpc.transmit()
+    }
+
+    /// Whether nothing runs and nothing waits to be sent.
+    pub fn is_quiet(&self) -> bool {
+        self.is_done() && self.rpc.pending() == 0
+    }
+
+    /// Whether no compound runs. A connection whose peer is gone is dropped only then, so that
+    /// what its compounds did gets into their slots.
+    pub fn is_done(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Whether a part of a record has arrived: its rest is due soon.
+    pub const fn is_partial(&self) -> bool {
+        self.rpc.is_partial()
+    }
+
+    /// Counts that the connection is closed because a record did not arrive in time.
+    pub fn count_stalled(&self) {
+        count(&self.server.state.counters.connections_stalled);
+    }
+
+    /// Gives back memory that an idle connection does not need.
+    pub fn idle(&mut self, buffers: &mut Buffers) {
+        self.rpc.idle(buffers);
+        self.places.truncate(1);
+        self.reply = Vec::new();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::place;
+
+    #[test]
+    fn a_compound_that_waits_takes_less_than_2_kib() {
+        let bytes = place::future_bytes();
+        assert!(bytes < 2048, "the future of a compound has {bytes} bytes");
+    }
+}

@@ -1,0 +1,31 @@
+//! NFSv4.1 and 4.2 over any [`FileSystem`](holdfast_vfs::FileSystem): COMPOUND, its operations,
+//! and the instance that owns them. No socket, no thread and no clock: a
+//! [`World`](holdfast_base::World) lends those.
+//!
+//! Lock order (outer first; a piece is entered for one synchronous step and left before any
+//! await, see `state`):
+//!
+//! ```text
+//! clients
+//!   files shard
+//!     opens shard
+//!       session table shard
+//!         session
+//!           connection's list of sessions
+//! ```
+#![forbid(unsafe_code)]
+
+mod attrs;
+mod compound;
+mod counters;
+mod exports;
+mod instance;
+mod ops;
+mod principal;
+mod request;
+mod state;
+mod status;
+
+pub use counters::{Counters, Snapshot};
+pub use exports::{Export, ExportError, Exports, Squash};
+pub use instance::{Config, Connection, ConnectionError, Instance, Notify};

@@ -1,0 +1,157 @@
+//! GETATTR, SETATTR, VERIFY, NVERIFY, ACCESS (RFC 8881 §18.7, §18.30, §18.31, §18.15, §18.1).
+
+use holdfast_proto::nfs4::{
+    Access, AccessArgs, AccessOk, Bitmap, Fattr, GetAttrArgs, SetAttrArgs, Status, attr,
+};
+use holdfast_proto::xdr::{Encode, Writer};
+use holdfast_engine::server::Share;
+use holdfast_vfs::Attr;
+
+use crate::attrs::{self, Source, decode};
+use crate::exports::Fh;
+use crate::ops::io;
+use crate::request::Request;
+use crate::status;
+
+/// GETATTR.
+pub(super) async fn getattr(rq: &mut Request, args: &GetAttrArgs) -> Result<(), Status> {
+    let fh = rq.fh()?;
+    let attr = rq.attr(&fh).await?;
+    if rarely_asked(rq, &fh, &args.attr_request) {
+        return Box::pin(getattr_in_full(rq, &fh, &attr, &args.attr_request)).await;
+    }
+    let mut out = std::mem::take(&mut rq.out);
+    encode(rq, &mut out, &fh, &attr, &args.attr_request);
+    rq.out = out;
+    Ok(())
+}
+
+/// Whether more than the object itself must be asked.
+fn rarely_asked(rq: &Request, fh: &Fh, want: &Bitmap) -> bool {
+    attrs::needs_space(want)
+        || (want.contains(attr::MOUNTED_ON_FILEID) && rq.server.exports.covered(fh).is_some())
+}
+
+fn encode(rq: &Request, out: &mut Writer, fh: &Fh, attr: &Attr, want: &Bitmap) {
+    let export = rq.export(fh);
+    let handle = want.contains(attr::FILEHANDLE).then(|| rq.key(fh));
+    let source = Source {
+        attr,
+        export,
+        properties: &export.fs.properties(),
+        handle: handle.as_ref(),
+        space: None,
+        mounted_on: None,
+        lease_s: rq.server.lease_s(),
+        minor: rq.minor,
+    };
+    attrs::encode(out, want, &source);
+}
+
+/// Writes all attributes there are, also those that need more than the object.
+async fn getattr_in_full(
+    rq: &mut Request,
+    fh: &Fh,
+    attr: &Attr,
+    want: &Bitmap,
+) -> Result<(), Status> {
+    let mut out = std::mem::take(&mut rq.out);
+    let written = write_in_full(rq, &mut out, fh, attr, want).await;
+    rq.out = out;
+    written
+}
+
+/// As [`getattr_in_full`], for another writer.
+pub(super) async fn write_in_full(
+    rq: &Request,
+    out: &mut Writer,
+    fh: &Fh,
+    attr: &Attr,
+    want: &Bitmap,
+) -> Result<(), Status> {
+    let export = rq.export(fh);
+    let cred = rq.cred(fh);
+    let space = if attrs::needs_space(want) {
+        Some(export.fs.space(&cred, &fh.node).await.map_err(status::of)?)
+    } else {
+        None
+    };
+    let mounted_on = match rq.server.exports.covered(fh) {
+        Some(covered) => Some(rq.attr(&covered).await?.fileid),
+        None => None,
+    };
+    let source = Source {
+        attr,
+        export,
+        properties: &export.fs.properties(),
+        handle: Some(&rq.key(fh)),
+        space: space.as_ref(),
+        mounted_on,
+        lease_s: rq.server.lease_s(),
+        minor: rq.minor,
+    };
+    attrs::encode(out, want, &source);
+    Ok(())
+}
+
+/// VERIFY and NVERIFY: compares encoded values. `differ` is the status of VERIFY for values that
+/// differ (`NOT_SAME`), or of NVERIFY for values that do not (`SAME`).
+pub(super) async fn verify(rq: &Request, given: &Fattr<'_>, fails: Status) -> Result<(), Status> {
+    let fh = rq.fh()?;
+    let set_only = Bitmap::of(&[attr::TIME_ACCESS_SET, attr::TIME_MODIFY_SET, attr::MODE_UMASK]);
+    if given.mask.contains(attr::RDATTR_ERROR) || !given.mask.intersect(&set_only).is_empty() {
+        return Err(Status::INVAL);
+    }
+    if !given.mask.is_subset(&attrs::supported(rq.minor)) {
+        return Err(Status::ATTRNOTSUPP);
+    }
+    let attr = rq.attr(&fh).await?;
+    let mut ours = Writer::default();
+    write_in_full(rq, &mut ours, &fh, &attr, &given.mask).await?;
+    let mut theirs = Writer::default();
+    given.encode(&mut theirs);
+    let same = ours.bytes() == theirs.bytes();
+    if same == (fails == Status::SAME) { Err(fails) } else { Ok(()) }
+}
+
+/// SETATTR.
+pub(super) async fn setattr(rq: &mut Request, args: &SetAttrArgs<'_>) -> Result<(), Status> {
+    let fh = rq.fh()?;
+    let attrs = decode::settable(&args.obj_attributes, &decode::SETATTR)?;
+    let fs = rq.writable(&fh)?.fs.clone();
+    let cred = rq.cred(&fh);
+    let file = if attrs.set.size.is_some() {
+        io::opened_for(rq, &fh, &args.stateid, Share::WRITE).await?
+    } else {
+        None
+    };
+    let set = fs.setattr(&cred, &fh.node, file.as_ref(), &attrs.set).await;
+    set.map_err(status::of)?;
+    attrs.mask.encode(&mut rq.out);
+    Ok(())
+}
+
+/// ACCESS.
+pub(super) async fn access(rq: &mut Request, args: AccessArgs) -> Result<(), Status> {
+    let known = Access::READ
+        | Access::LOOKUP
+        | Access::MODIFY
+        | Access::EXTEND
+        | Access::DELETE
+        | Access::EXECUTE;
+    let fh = rq.fh()?;
+    let cred = rq.cred(&fh);
+    let export = rq.export(&fh);
+    let supported = args.access & known;
+    let mut want = holdfast_vfs::Access(supported.0 as u8);
+    if export.read_only {
+        let reading = holdfast_vfs::Access::READ
+            .union(holdfast_vfs::Access::LOOKUP)
+            .union(holdfast_vfs::Access::EXECUTE);
+        want = want.intersect(reading);
+    }
+    let granted = export.fs.access(&cred, &fh.node, want).await.map_err(status::of)?;
+    let access = Access(u32::from(granted.0));
+    AccessOk { supported, access }.encode(&mut rq.out);
+    Ok(())
+}

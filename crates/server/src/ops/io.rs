@@ -1,0 +1,167 @@
+//! READ, WRITE, COMMIT (RFC 8881 §18.22, §18.32, §18.3).
+
+use holdfast_engine::limits;
+use holdfast_engine::server::Share;
+use holdfast_proto::nfs4::{
+    CommitArgs, ReadArgs, StableHow, Stateid, Status, Verifier, WriteArgs, WriteOk,
+};
+use holdfast_proto::xdr::{Encode, Writer};
+use holdfast_vfs::{File, OpenMode, ReadSink, Stability};
+
+use crate::exports::Fh;
+use crate::request::Request;
+use crate::state::Opened;
+use crate::status;
+
+/// READ.
+pub(super) async fn read(rq: &mut Request, args: &ReadArgs) -> Result<(), Status> {
+    const HEADER: usize = 8;
+    const PADDING: usize = 3;
+    let fh = rq.fh()?;
+    let file = match opened_for(rq, &fh, &args.stateid, Share::READ).await? {
+        Some(file) => file,
+        None => open_for(rq, &fh, OpenMode::READ).await?,
+    };
+    let room = rq.room().saturating_sub(HEADER + PADDING);
+    let len = (args.count.min(limits::IO_BYTES) as usize).min(room);
+    if len == 0 && args.count > 0 {
+        return Err(rq.too_big());
+    }
+    let eof_at = rq.out.reserve_u32();
+    let len_at = rq.out.reserve_u32();
+    let mut sink = ReplySink::new(&mut rq.out);
+    let fs = &rq.server.exports.get(&fh).fs;
+    let end = fs.read(&file, args.offset, len, &mut sink).await.map_err(status::of)?;
+    let count = sink.finish();
+    debug_assert_eq!(count, end.count, "the sink has what the file system says");
+    rq.out.patch_u32(eof_at, u32::from(end.eof));
+    rq.out.patch_u32(len_at, count as u32);
+    Ok(())
+}
+
+/// Puts data behind what the reply holds already.
+struct ReplySink<'w> {
+    w: &'w mut Writer,
+    start: usize,
+    end: usize,
+}
+
+impl<'w> ReplySink<'w> {
+    const fn new(w: &'w mut Writer) -> Self {
+        let start = w.position();
+        Self { w, start, end: start }
+    }
+
+    /// Completes the opaque; answers its length.
+    fn finish(self) -> usize {
+        let count = self.end - self.start;
+        self.w.truncate(self.end);
+        self.w.pad(count);
+        count
+    }
+}
+
+impl ReadSink for ReplySink<'_> {
+    fn buf(&mut self, len: usize) -> &mut [u8] {
+        self.w.truncate(self.end);
+        &mut self.w.padded_tail(len)[..len]
+    }
+
+    fn filled(&mut self, len: usize) {
+        self.end = (self.end + len).min(self.w.position());
+        self.w.truncate(self.end);
+    }
+}
+
+/// The file to use for I/O under a state id; none under a special one, which means that the
+/// caller's own rights decide.
+///
+/// # Errors
+/// - `BAD_STATEID`, `OLD_STATEID`, `STALE_STATEID`: the state id is not good.
+/// - `OPENMODE`: the file is not open for this.
+/// - `LOCKED`: there is no open, and somebody's denies it.
+pub(super) async fn opened_for(
+    rq: &Request,
+    fh: &Fh,
+    stateid: &Stateid,
+    access: Share,
+) -> Result<Option<File>, Status> {
+    let stateid = rq.stateid(stateid)?;
+    let state = &rq.server.state;
+    if stateid.is_special() {
+        if stateid != Stateid::READ_BYPASS || access.write {
+            state.check_io(&rq.key(fh), access).await?;
+        }
+        return Ok(None);
+    }
+    let opened = state.opened(rq.client()?, &rq.key(fh), &stateid).await?;
+    if opened.principal != rq.principal {
+        check_other_principal(rq, fh, &opened, access).await?;
+    }
+    if access.write {
+        return opened.files.write.map(Some).ok_or(Status::OPENMODE);
+    }
+    // A client that writes parts of pages must read the rest of them (RFC 8881 §9.1.2 allows it).
+    Ok(opened.files.read)
+}
+
+/// A user who did not open the file needs the right to it.
+async fn check_other_principal(
+    rq: &Request,
+    fh: &Fh,
+    opened: &Opened,
+    access: Share,
+) -> Result<(), Status> {
+    if !opened.access.contains(access) && access.write {
+        return Err(Status::OPENMODE);
+    }
+    let mode = OpenMode { read: access.read, write: access.write };
+    open_for(rq, fh, mode).await.map(drop)
+}
+
+/// Opens a file with the caller's own rights for one operation.
+async fn open_for(rq: &Request, fh: &Fh, mode: OpenMode) -> Result<File, Status> {
+    let cred = rq.cred(fh);
+    rq.export(fh).fs.open(&cred, &fh.node, mode, true).await.map_err(status::of)
+}
+
+/// WRITE.
+pub(super) async fn write(rq: &mut Request, args: &WriteArgs<'_>) -> Result<(), Status> {
+    let fh = rq.fh()?;
+    let stability = match args.stable {
+        StableHow::UNSTABLE => Stability::Unstable,
+        StableHow::DATA_SYNC => Stability::Data,
+        StableHow::FILE_SYNC => Stability::File,
+        _ => return Err(Status::INVAL),
+    };
+    rq.writable(&fh)?;
+    let file = match opened_for(rq, &fh, &args.stateid, Share::WRITE).await? {
+        Some(file) => file,
+        None => open_for(rq, &fh, OpenMode::WRITE).await?,
+    };
+    let data = &args.data[..args.data.len().min(limits::IO_BYTES as usize)];
+    let cred = rq.cred(&fh);
+    let fs = &rq.server.exports.get(&fh).fs;
+    let written = fs.write(&cred, &file, args.offset, data, stability).await.map_err(status::of)?;
+    let committed = match written.stability {
+        Stability::Unstable => StableHow::UNSTABLE,
+        Stability::Data => StableHow::DATA_SYNC,
+        Stability::File => StableHow::FILE_SYNC,
+    };
+    let writeverf = rq.server.write_verifier(written.verifier);
+    WriteOk { count: written.count as u32, committed, writeverf }.encode(&mut rq.out);
+    Ok(())
+}
+
+/// COMMIT.
+pub(super) async fn commit(rq: &mut Request, args: &CommitArgs) -> Result<(), Status> {
+    let fh = rq.fh()?;
+    if args.offset.checked_add(u64::from(args.count)).is_none() {
+        return Err(Status::INVAL);
+    }
+    let fs = &rq.export(&fh).fs;
+    let verifier = fs.commit(&fh.node, args.offset, u64::from(args.count)).await;
+    let writeverf: Verifier = rq.server.write_verifier(verifier.map_err(status::of)?);
+    writeverf.encode(&mut rq.out);
+    Ok(())
+}

@@ -1,0 +1,195 @@
+//! The facade that composes the engine's pieces and locks them. A piece is entered through
+//! [`State::with`] only: one synchronous step, never across an await.
+
+mod opens;
+mod piece;
+mod session;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use holdfast_base::{Instant, World};
+use holdfast_engine::server::{Clients, Dropped, FileKey, Files, States};
+use holdfast_engine::{Seed, limits};
+use holdfast_proto::nfs4::{ClientId, SessionId, Stateid, Status};
+
+pub(crate) use opens::{OpenFiles, OpenRequest, Opened};
+pub(crate) use piece::Piece;
+pub(crate) use session::{ConnectionBinding, Session, SessionCell, SlotClaim};
+
+use crate::counters::{Counters, count};
+
+const SHARDS: usize = 16;
+
+type SessionTable = RwLock<HashMap<SessionId, Arc<SessionCell>>>;
+
+/// All state of one instance.
+pub(crate) struct State {
+    pub(crate) world: Arc<dyn World>,
+    pub(crate) counters: Counters,
+    pub(crate) lease: Duration,
+    clients: Piece<Clients>,
+    sessions: [SessionTable; SHARDS],
+    files: [Piece<Files>; SHARDS],
+    opens: [Piece<States<OpenFiles>>; SHARDS],
+    tag: [u8; 4],
+    stopping: AtomicBool,
+}
+
+impl State {
+    pub(crate) fn new(world: Arc<dyn World>, lease: Duration) -> Self {
+        let mut random = [0; 20];
+        world.random(&mut random);
+        let [t0, t1, t2, t3, seed @ ..] = random;
+        let tag = [t0, t1, t2, t3];
+        let seed = Seed::new(seed);
+        let shard = |n| States::new(tag, n as u8, limits::OPENS_PER_SHARD);
+        Self {
+            world,
+            counters: Counters::default(),
+            lease,
+            clients: Piece::new(Clients::new(u32::from_be_bytes(tag))),
+            sessions: std::array::from_fn(|_| RwLock::default()),
+            files: std::array::from_fn(|_| Piece::new(Files::new(seed))),
+            opens: std::array::from_fn(|n| Piece::new(shard(n))),
+            tag,
+            stopping: AtomicBool::new(false),
+        }
+    }
+
+    /// Enters a piece for one synchronous step.
+    ///
+    /// # Errors
+    /// `SERVERFAULT`: an earlier step panicked in this piece.
+    pub(crate) async fn with<T, R>(
+        &self,
+        piece: &Piece<T>,
+        step: impl FnOnce(&mut T) -> R,
+    ) -> Result<R, Status> {
+        self.world.pause().await;
+        self.enter(piece, step)
+    }
+
+    fn enter<T, R>(&self, piece: &Piece<T>, step: impl FnOnce(&mut T) -> R) -> Result<R, Status> {
+        piece.enter(step).map_err(|_poisoned| {
+            count(&self.counters.poisoned);
+            Status::SERVERFAULT
+        })
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        self.world.now()
+    }
+
+    /// The record of all clients: the wide piece.
+    pub(crate) const fn clients(&self) -> &Piece<Clients> {
+        &self.clients
+    }
+
+    pub(crate) fn files(&self, file: &FileKey) -> &Piece<Files> {
+        let mix = |hash: usize, byte: &u8| hash.wrapping_mul(31).wrapping_add(usize::from(*byte));
+        &self.files[file.as_slice().iter().fold(0, mix) % SHARDS]
+    }
+
+    fn opens_of(&self, client: ClientId) -> &Piece<States<OpenFiles>> {
+        &self.opens[client.0 as usize % SHARDS]
+    }
+
+    /// The shard that holds a state id.
+    ///
+    /// # Errors
+    /// `STALE_STATEID`, `BAD_STATEID`: none does.
+    pub(crate) fn opens(&self, stateid: &Stateid) -> Result<&Piece<States<OpenFiles>>, Status> {
+        let shard = States::<OpenFiles>::shard_of(self.tag, stateid)?;
+        self.opens.get(usize::from(shard)).ok_or(Status::BAD_STATEID)
+    }
+
+    /// Whether a client has anything open. For use inside the clients' piece.
+    pub(crate) fn has_opens(&self, client: ClientId) -> bool {
+        let held = |states: &mut States<OpenFiles>| states.has_client(client);
+        self.enter(self.opens_of(client), held).unwrap_or(true)
+    }
+
+    fn table(&self, id: &SessionId) -> &SessionTable {
+        &self.sessions[usize::from(id.0[7] ^ id.0[11]) % SHARDS]
+    }
+
+    /// The session of this id.
+    ///
+    /// # Errors
+    /// `BADSESSION`: there is none.
+    pub(crate) fn session(&self, id: &SessionId) -> Result<Arc<SessionCell>, Status> {
+        let table = self.table(id).read().unwrap_or_else(PoisonError::into_inner);
+        table.get(id).cloned().ok_or(Status::BADSESSION)
+    }
+
+    pub(crate) fn add_session(&self, cell: Arc<SessionCell>) {
+        let table = self.table(&cell.id).write();
+        table.unwrap_or_else(PoisonError::into_inner).insert(cell.id, cell);
+    }
+
+    /// Takes a session out of the table. Requests that run on it go on to their end.
+    pub(crate) fn remove_session(&self, id: &SessionId) {
+        let table = self.table(id).write();
+        let cell = table.unwrap_or_else(PoisonError::into_inner).remove(id);
+        if let Some(cell) = cell {
+            cell.kill();
+        }
+    }
+
+    /// Whether any of these sessions executes a request. For use inside the clients' piece.
+    pub(crate) fn any_busy(&self, sessions: &[SessionId]) -> bool {
+        let busy = |cell: Arc<SessionCell>| cell.peek(|session| session.slots.busy() > 0);
+        sessions.iter().any(|id| self.session(id).is_ok_and(busy))
+    }
+
+    /// Drops the sessions and the opens of a client that is no more.
+    pub(crate) async fn drop_client(&self, dropped: &Dropped) {
+        dropped.sessions.iter().for_each(|id| self.remove_session(id));
+        let shard = self.opens_of(dropped.client);
+        let opens = self.with(shard, |states| states.remove_client(dropped.client)).await;
+        for (other, open) in opens.unwrap_or_default() {
+            // A poisoned piece was counted; the rest of the client still goes.
+            let _ = self.with(self.files(&open.file), |f| f.close(&open.file, &other)).await;
+        }
+    }
+
+    /// Ends the clients whose lease is over, and forgets sessions that died.
+    pub(crate) async fn expire(&self) {
+        let now = self.now();
+        let used = |id| {
+            let cell = self.session(&id).ok()?;
+            Some(cell.peek(|session| if session.slots.busy() > 0 { now } else { session.used }))
+        };
+        let expired = self.with(&self.clients, |c| c.expire(now, self.lease, used)).await;
+        for dropped in expired.unwrap_or_default() {
+            count(&self.counters.clients_expired);
+            self.drop_client(&dropped).await;
+        }
+        self.forget_dead_sessions(now).await;
+    }
+
+    async fn forget_dead_sessions(&self, now: Instant) {
+        let mut dead = Vec::new();
+        for table in &self.sessions {
+            let table = table.read().unwrap_or_else(PoisonError::into_inner);
+            dead.extend(table.values().filter(|cell| cell.is_dead()).cloned());
+        }
+        for cell in dead {
+            self.remove_session(&cell.id);
+            let forget = |c: &mut Clients| c.session_destroyed(cell.client, cell.id, now);
+            let _ = self.with(&self.clients, forget).await;
+        }
+    }
+
+    /// Refuses new work from now on.
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+}

@@ -1,0 +1,266 @@
+//! The contract: every method lists its errors, one bullet a condition. Each bullet is a test of
+//! the conformance suite.
+
+use crate::{
+    Access, Attr, ChangeInfo, CreateHow, Created, Cred, DirEnd, File, Handle, NewNode, OpenMode,
+    Properties, ReadEnd, Reply, SetAttr, Space, Stability, Want, Written,
+};
+
+/// Where a read puts its data. Data arrives in the order of the file.
+pub trait ReadSink: Send {
+    /// Room for `len` more bytes, for a backend that fills memory. The bytes hold old data until
+    /// they are filled; [`ReadSink::filled`] says how many count.
+    fn buf(&mut self, len: usize) -> &mut [u8];
+
+    /// Keeps the first `len` bytes of what [`ReadSink::buf`] gave and drops the rest.
+    fn filled(&mut self, len: usize);
+
+    /// Takes data that the backend holds already.
+    fn bytes(&mut self, data: &[u8]) {
+        self.buf(data.len()).copy_from_slice(data);
+        self.filled(data.len());
+    }
+}
+
+/// One entry of a listing.
+#[derive(Clone, Copy, Debug)]
+pub struct DirEntry<'a> {
+    /// The name: never `.` or `..`.
+    pub name: &'a [u8],
+    /// Where the listing goes on after this entry: above 2 (RFC 8881 §18.23.3).
+    pub cookie: u64,
+    /// The object's file id.
+    pub fileid: u64,
+    /// The attributes, where asked for; an error where they could not be read.
+    pub attr: Option<crate::Result<Attr>>,
+    /// The handle, where asked for and to be had.
+    pub handle: Option<Handle>,
+}
+
+/// Takes a listing.
+pub trait DirSink: Send {
+    /// Takes an entry. `false`: it was not taken, and no further one will be.
+    fn entry(&mut self, entry: &DirEntry<'_>) -> bool;
+}
+
+/// Files, directories and links behind handles.
+///
+/// Common to all methods:
+/// - [`Stale`](crate::Error::Stale): the object of a handle is gone.
+/// - [`BadHandle`](crate::Error::BadHandle): a handle was not made by this file system.
+/// - [`Io`](crate::Error::Io): the storage failed.
+/// - [`Busy`](crate::Error::Busy): it cannot be done now; nothing was done.
+///
+/// Common to the methods that take a name:
+/// - [`NotDirectory`](crate::Error::NotDirectory): the directory's handle names something else.
+/// - [`BadName`](crate::Error::BadName): the name is empty, `.`, `..`, or has `/` or NUL in it.
+/// - [`NameTooLong`](crate::Error::NameTooLong): it exceeds [`Properties::name_max`].
+/// - [`AccessDenied`](crate::Error::AccessDenied): the caller may not search the directory, or,
+///   where the method changes it, not write it.
+///
+/// Common to the methods that change something:
+/// - [`ReadOnly`](crate::Error::ReadOnly): the file system is read-only.
+/// - [`NoSpace`](crate::Error::NoSpace), [`Quota`](crate::Error::Quota): nothing is left for it.
+///
+/// A method that changes something has changed all of it or nothing when its reply is ready; a
+/// caller that drops a reply that is not ready does not know which.
+pub trait FileSystem: Send + Sync {
+    /// What is true for as long as this file system is exported.
+    fn properties(&self) -> Properties;
+
+    /// The directory at the top.
+    fn root(&self) -> Handle;
+
+    /// The attributes of an object. Needs no right but to have its handle.
+    fn getattr<'a>(&'a self, cred: &'a Cred, node: &'a Handle) -> Reply<'a, Attr>;
+
+    /// Sets attributes, in the order size, owner, group, mode, times.
+    ///
+    /// `file` is the open file through which a size is set: its open mode counts in place of the
+    /// caller's rights.
+    ///
+    /// Who is not privileged takes the set-id bits of a file with its owner, group or size.
+    ///
+    /// - [`NotPermitted`](crate::Error::NotPermitted): the caller does not own the object and
+    ///   sets mode, owner, group or a time to a value; or gives the object away without privilege.
+    /// - [`AccessDenied`](crate::Error::AccessDenied): a size or a time of now is set without the
+    ///   right to write.
+    /// - [`IsDirectory`](crate::Error::IsDirectory): the size of a directory is set.
+    /// - [`Invalid`](crate::Error::Invalid): the size of another object is set that is no regular
+    ///   file.
+    /// - [`TooBig`](crate::Error::TooBig): the size exceeds [`Properties::size_max`].
+    fn setattr<'a>(
+        &'a self,
+        cred: &'a Cred,
+        node: &'a Handle,
+        file: Option<&'a File>,
+        set: &'a SetAttr,
+    ) -> Reply<'a, ()>;
+
+    /// Which of the wanted rights the caller has. A right that the object's type does not have is
+    /// not granted. Advice only: every method checks for itself.
+    fn access<'a>(&'a self, cred: &'a Cred, node: &'a Handle, want: Access) -> Reply<'a, Access>;
+
+    /// The object behind a name.
+    ///
+    /// - [`NotFound`](crate::Error::NotFound): there is no such name.
+    /// - [`IsSymlink`](crate::Error::IsSymlink): the directory's handle names a symbolic link.
+    fn lookup<'a>(&'a self, cred: &'a Cred, dir: &'a Handle, name: &'a [u8]) -> Reply<'a, Handle>;
+
+    /// The directory above a directory.
+    ///
+    /// - [`NotFound`](crate::Error::NotFound): it is the root.
+    fn lookup_parent<'a>(&'a self, cred: &'a Cred, dir: &'a Handle) -> Reply<'a, Handle>;
+
+    /// The text of a symbolic link.
+    ///
+    /// - [`Invalid`](crate::Error::Invalid): the object is no symbolic link.
+    fn readlink<'a>(&'a self, cred: &'a Cred, node: &'a Handle) -> Reply<'a, Vec<u8>>;
+
+    /// Opens a regular file that exists. The owner is let in whatever the mode says: who may read
+    /// and write was decided when the client opened it (RFC 8881 §6.2.1.3.1 leaves this to the
+    /// server, and every client relies on it) - but only when `owner_override` is set.
+    ///
+    /// - [`AccessDenied`](crate::Error::AccessDenied): the mode or ACL forbids it.
+    /// - [`IsDirectory`](crate::Error::IsDirectory): it is a directory.
+    /// - [`IsSymlink`](crate::Error::IsSymlink): it is a symbolic link.
+    /// - [`WrongType`](crate::Error::WrongType): it is anything else but a regular file.
+    fn open<'a>(
+        &'a self,
+        cred: &'a Cred,
+        node: &'a Handle,
+        mode: OpenMode,
+        owner_override: bool,
+    ) -> Reply<'a, File>;
+
+    /// Makes or opens the regular file of a name, in one step.
+    ///
+    /// The creator is its owner; its group is the creator's, or the directory's if that has the
+    /// set-group-id bit. A new file may be opened in any mode whatever its own mode says.
+    ///
+    /// - [`Exists`](crate::Error::Exists): the name exists, and `how` forbids that.
+    /// - [`AccessDenied`](crate::Error::AccessDenied): the file exists and may not be opened so.
+    /// - [`IsDirectory`](crate::Error::IsDirectory), [`IsSymlink`](crate::Error::IsSymlink),
+    ///   [`WrongType`](crate::Error::WrongType): the name exists and is no regular file
+    ///   (unchecked only).
+    fn create<'a>(
+        &'a self,
+        cred: &'a Cred,
+        dir: &'a Handle,
+        name: &'a [u8],
+        how: &'a CreateHow,
+        mode: OpenMode,
+    ) -> Reply<'a, Created>;
+
+    /// Makes anything but a regular file. Answers its handle and the directory's change.
+    ///
+    /// - [`Exists`](crate::Error::Exists): the name exists.
+    /// - [`TooManyLinks`](crate::Error::TooManyLinks): the directory can have no further
+    ///   subdirectory.
+    /// - [`NotPermitted`](crate::Error::NotPermitted): a device, without privilege.
+    /// - [`NotSupported`](crate::Error::NotSupported): the file system has no objects of the kind.
+    fn make_node<'a>(
+        &'a self,
+        cred: &'a Cred,
+        dir: &'a Handle,
+        name: &'a [u8],
+        kind: NewNode<'a>,
+        attrs: &'a SetAttr,
+    ) -> Reply<'a, (Handle, ChangeInfo)>;
+
+    /// Removes a name, of a directory only if that is empty. An open file lives on without it.
+    ///
+    /// - [`NotFound`](crate::Error::NotFound): there is no such name.
+    /// - [`NotEmpty`](crate::Error::NotEmpty): a directory with entries.
+    /// - [`NotPermitted`](crate::Error::NotPermitted) or
+    ///   [`AccessDenied`](crate::Error::AccessDenied): the directory is sticky and neither it nor
+    ///   the object is the caller's.
+    fn remove<'a>(
+        &'a self,
+        cred: &'a Cred,
+        dir: &'a Handle,
+        name: &'a [u8],
+    ) -> Reply<'a, ChangeInfo>;
+
+    /// Moves a name, over another one if that exists, as one step. Two names of one object: no
+    /// change. Answers the change of both directories, source first.
+    ///
+    /// - [`NotFound`](crate::Error::NotFound): there is no such source.
+    /// - [`Exists`](crate::Error::Exists): one is a directory and the other is not, or the target
+    ///   directory has entries (RFC 8881 §18.26.3).
+    /// - [`Invalid`](crate::Error::Invalid): a directory into itself or below.
+    fn rename<'a>(
+        &'a self,
+        cred: &'a Cred,
+        from: (&'a Handle, &'a [u8]),
+        to: (&'a Handle, &'a [u8]),
+    ) -> Reply<'a, (ChangeInfo, ChangeInfo)>;
+
+    /// Gives an object another name.
+    ///
+    /// - [`Exists`](crate::Error::Exists): the name exists.
+    /// - [`IsDirectory`](crate::Error::IsDirectory): the object is a directory.
+    /// - [`TooManyLinks`](crate::Error::TooManyLinks): it has [`Properties::link_max`] names.
+    fn link<'a>(
+        &'a self,
+        cred: &'a Cred,
+        node: &'a Handle,
+        dir: &'a Handle,
+        name: &'a [u8],
+    ) -> Reply<'a, ChangeInfo>;
+
+    /// Lists a directory from after the entry that `cookie` came with; 0 is the start. An entry
+    /// that exists throughout is given exactly once, whatever else changes meanwhile.
+    ///
+    /// `room` is about how many bytes of names the sink will take: a hint how far to read.
+    ///
+    /// - [`NotDirectory`](crate::Error::NotDirectory): it is none.
+    /// - [`AccessDenied`](crate::Error::AccessDenied): the caller may not read it.
+    /// - [`BadCookie`](crate::Error::BadCookie): no entry of this directory had that cookie.
+    fn readdir<'a>(
+        &'a self,
+        cred: &'a Cred,
+        dir: &'a Handle,
+        cookie: u64,
+        room: usize,
+        want: Want,
+        sink: &'a mut dyn DirSink,
+    ) -> Reply<'a, DirEnd>;
+
+    /// Reads up to `len` bytes at `offset`; fewer only at the end of the file or where the
+    /// backend prefers to answer early. At or after the end: none, with `eof`.
+    ///
+    /// - [`AccessDenied`](crate::Error::AccessDenied): the file is not open for reading.
+    fn read<'a>(
+        &'a self,
+        file: &'a File,
+        offset: u64,
+        len: usize,
+        sink: &'a mut dyn ReadSink,
+    ) -> Reply<'a, ReadEnd>;
+
+    /// Writes `data` at `offset` with the caller's rights; at least as safe as asked. An error
+    /// means that none of it counts as written. Unless the caller is privileged, the file loses
+    /// its set-id bits.
+    ///
+    /// - [`AccessDenied`](crate::Error::AccessDenied): the file is not open for writing.
+    /// - [`TooBig`](crate::Error::TooBig): nothing fits below [`Properties::size_max`].
+    fn write<'a>(
+        &'a self,
+        cred: &'a Cred,
+        file: &'a File,
+        offset: u64,
+        data: &'a [u8],
+        stability: Stability,
+    ) -> Reply<'a, Written>;
+
+    /// Makes all that was written to the object stable; `len` 0 is to the end. Answers the
+    /// verifier: equal to the one of a write, that write is safe.
+    ///
+    /// - [`IsDirectory`](crate::Error::IsDirectory), [`IsSymlink`](crate::Error::IsSymlink),
+    ///   [`WrongType`](crate::Error::WrongType): it is no regular file.
+    fn commit<'a>(&'a self, node: &'a Handle, offset: u64, len: u64) -> Reply<'a, u64>;
+
+    /// Space and files, as the caller may use them.
+    fn space<'a>(&'a self, cred: &'a Cred, node: &'a Handle) -> Reply<'a, Space>;
+}

@@ -1,0 +1,15 @@
+//! What can be the name of a directory entry.
+
+use crate::{Error, NAME_MAX, Result};
+
+/// Checks a name as every backend must.
+///
+/// # Errors
+/// [`Error::BadName`] when it is empty, `.`, `..`, or has `/` or NUL in it;
+/// [`Error::NameTooLong`] when it exceeds [`NAME_MAX`].
+pub fn check_name(name: &[u8]) -> Result<()> {
+    if matches!(name, b"" | b"." | b"..") || name.iter().any(|byte| matches!(byte, b'/' | 0)) {
+        return Err(Error::BadName);
+    }
+    if name.len() > NAME_MAX { Err(Error::NameTooLong) } else { Ok(()) }
+}

@@ -1,0 +1,109 @@
+//! A mount of the server, and caches that can be emptied.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::options::Options;
+use crate::{Failure, Step};
+
+/// A mounted export.
+#[derive(Debug)]
+pub(crate) struct Mount {
+    options: Options,
+    export: String,
+    point: PathBuf,
+}
+
+impl Mount {
+    /// Mounts an export of the server.
+    pub(crate) fn new(options: &Options, export: &str, point: &str) -> Result<Self, Failure> {
+        fs::create_dir_all(point)?;
+        let mount =
+            Self { options: options.clone(), export: export.to_owned(), point: point.into() };
+        mount.attach()?;
+        Ok(mount)
+    }
+
+    /// What was asked for.
+    pub(crate) fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// A path below the mount point.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.point.join(name)
+    }
+
+    /// Makes an empty folder of that name, which all users may enter.
+    pub(crate) fn folder(&self, name: &str) -> Result<PathBuf, Failure> {
+        let path = self.path(name);
+        fs::create_dir(&path).map_err(|error| format!("mkdir {name}: {error}"))?;
+        Ok(path)
+    }
+
+    /// Makes the server's answers the only source: forgets what the client holds.
+    pub(crate) fn drop_caches(&self) -> Step {
+        rustix::fs::sync();
+        fs::write("/proc/sys/vm/drop_caches", "3")?;
+        Ok(())
+    }
+
+    /// Unmounts, forgets and mounts again.
+    pub(crate) fn remount(&self) -> Step {
+        self.unmount()?;
+        fs::write("/proc/sys/vm/drop_caches", "3")?;
+        self.attach()
+    }
+
+    /// Unmounts, and makes sure of it.
+    pub(crate) fn unmount(&self) -> Step {
+        run(Command::new("umount").arg(&self.point))?;
+        let point = self.point.to_string_lossy().into_owned();
+        let mounts = fs::read_to_string("/proc/mounts")?;
+        let mounted = mounts.lines().any(|line| line.split(' ').nth(1) == Some(&point));
+        if mounted { Err("it is still mounted".into()) } else { Ok(()) }
+    }
+
+    /// Removes everything in it.
+    pub(crate) fn clear(&self) -> Step {
+        clear(&self.point)?;
+        match fs::read_dir(&self.point)?.next() {
+            None => Ok(()),
+            Some(entry) => Err(format!("{:?} is left", entry?.file_name()).into()),
+        }
+    }
+
+    fn attach(&self) -> Step {
+        let Options { host, port, version, .. } = &self.options;
+        let options = format!("vers={version},port={port},proto=tcp,sec=sys");
+        run(Command::new("/sbin/mount.nfs")
+            .arg(format!("{host}:{}", self.export))
+            .arg(&self.point)
+            .args(["-o", &options]))
+    }
+}
+
+/// Removes what is in a folder.
+pub(crate) fn clear(folder: &Path) -> Step {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let path = entry.path();
+        let removed = if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(&path)
+        } else {
+            fs::remove_file(&path)
+        };
+        removed.map_err(|error| format!("remove {}: {error}", path.display()))?;
+    }
+    Ok(())
+}
+
+fn run(command: &mut Command) -> Step {
+    let output = command.output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(format!("{command:?}: {}: {}", output.status, said.trim()).into())
+}

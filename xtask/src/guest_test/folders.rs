@@ -1,0 +1,72 @@
+//! The folders that are exported; they are gone when the test ends.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Mutex;
+
+use crate::process;
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+/// A temporary folder of folders.
+pub(super) struct Folders {
+    root: PathBuf,
+    mounted: Mutex<Vec<PathBuf>>,
+}
+
+impl Folders {
+    /// Makes the folder, and `rw` in it.
+    pub(super) fn new() -> Result<Self> {
+        let name = format!("holdfast-guest-test-{}", std::process::id());
+        let root = std::env::temp_dir().join(name);
+        fs::create_dir(&root)?;
+        let folders = Self { root, mounted: Mutex::new(Vec::new()) };
+        folders.make("rw")?;
+        Ok(folders)
+    }
+
+    /// A path in it.
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+
+    /// Makes a folder that is a file system in memory.
+    pub(super) fn mount_tmpfs(&self, name: &str, options: &str) -> Result<PathBuf> {
+        let path = self.make(name)?;
+        process::read(
+            Command::new("mount")
+                .args(["-t", "tmpfs", "-o", &format!("mode=755,{options}"), "holdfast-test"])
+                .arg(&path),
+        )?;
+        self.mounted.lock().map_err(|_| "a thread panicked")?.push(path.clone());
+        Ok(path)
+    }
+
+    fn make(&self, name: &str) -> Result<PathBuf> {
+        let path = self.path(name);
+        fs::create_dir(&path)?;
+        for path in [&self.root, &path] {
+            fs::set_permissions(path, Permissions::from_mode(0o755))?;
+        }
+        Ok(path)
+    }
+}
+
+impl Drop for Folders {
+    fn drop(&mut self) {
+        let mounted = std::mem::take(&mut *self.mounted.lock().unwrap_or_else(|e| e.into_inner()));
+        let mut free = true;
+        for path in mounted {
+            let unmounted = process::read(Command::new("umount").arg(&path));
+            if let Err(error) = unmounted {
+                eprintln!("guest-test: {error}");
+                free = false;
+            }
+        }
+        if free && let Err(error) = fs::remove_dir_all(&self.root) {
+            eprintln!("guest-test: {}: {error}", self.root.display());
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! A server under test: a process of its own on a port of its own.
+
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use super::folders::Folders;
+use crate::process;
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+/// How long a server may take to listen, and how long to end.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running server; killed if it is dropped before it was stopped.
+pub(super) struct Server {
+    name: &'static str,
+    child: Child,
+    port: u16,
+    log: PathBuf,
+    suite: Vec<String>,
+}
+
+impl Server {
+    /// Starts `holdfast serve` with these words. `suite` is what the guest's program is to be
+    /// told of it: the path to mount, then its options.
+    pub(super) fn start(
+        name: &'static str,
+        holdfast: &Path,
+        serve: &[&str],
+        suite: &[&str],
+        folders: &Folders,
+    ) -> Result<Self> {
+        let port = free_port()?;
+        let log = folders.path(&format!("{name}.log"));
+        let output = File::create(&log)?;
+        let child = process::bound(holdfast)
+            .arg("serve")
+            .args(serve)
+            .args(["--listen", &format!("127.0.0.1:{port}"), "--ephemeral"])
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output)
+            .spawn()?;
+        let suite = suite.iter().map(|word| (*word).to_owned()).collect();
+        Ok(Self { name, child, port, log, suite })
+    }
+
+    /// What it is called in messages.
+    pub(super) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Where it listens.
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The path that the guest's program is to mount, and its options.
+    pub(super) fn suite(&self) -> (&str, String) {
+        (&self.suite[0], self.suite[1..].join(" "))
+    }
+
+    /// Waits until it takes connections.
+    pub(super) fn wait_until_ready(&mut self) -> Result<()> {
+        let end = Instant::now() + PATIENCE;
+        while Instant::now() < end {
+            if let Some(status) = self.child.try_wait()? {
+                self.show_log();
+                return Err(format!("the {} server ended: {status}", self.name).into());
+            }
+            if TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok() {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        self.show_log();
+        Err(format!("the {} server does not listen", self.name).into())
+    }
+
+    /// Ends it as an operator does. Whether it was still there and ended well.
+    pub(super) fn stop(mut self) -> Result<bool> {
+        let verdict = match self.child.try_wait()? {
+            Some(status) => Err(format!("it had ended before: {status}")),
+            None => match process::terminate(&mut self.child, PATIENCE) {
+                Ok(status) if status.success() => Ok(()),
+                Ok(status) => Err(format!("it ended with {status}")),
+                Err(error) => Err(error.to_string()),
+            },
+        };
+        if let Err(error) = &verdict {
+            println!("guest-test: the {} server: {error}", self.name);
+            self.show_log();
+        }
+        Ok(verdict.is_ok())
+    }
+
+    fn show_log(&self) {
+        let log = fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        println!("the last lines of the {} server:", self.name);
+        for line in &lines[lines.len().saturating_sub(40)..] {
+            println!("  {line}");
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // After a stop there is nothing left to end.
+        let _ended = self.child.kill();
+        let _status = self.child.wait();
+    }
+}
+
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
