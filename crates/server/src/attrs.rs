@@ -64,7 +64,7 @@ pub(crate) const READABLE: Bitmap = Bitmap::of(&[
 ]);
 
 /// Attributes that a client may set and not read.
-const SET_ONLY: Bitmap =
+pub(crate) const SET_ONLY: Bitmap =
     Bitmap::of(&[attr::TIME_ACCESS_SET, attr::TIME_MODIFY_SET, attr::MODE_UMASK]);
 
 const SUPPORTED: Bitmap = READABLE.union(&SET_ONLY);

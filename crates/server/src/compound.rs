@@ -12,21 +12,24 @@ const MINOR_MIN: u32 = 1;
 const MINOR_MAX: u32 = 2;
 
 /// Runs the compound of a call; answers the whole reply record.
-pub(crate) async fn run(mut rq: Request, call: Call) -> Writer {
-    count(&rq.server.state.counters.compounds);
-    start_accepted(&mut rq.out, call.header.xid, AcceptStat::SUCCESS);
-    rq.start = rq.out.position();
-    rq.limit += rq.start;
-    match CompoundArgs::decode(Reader::new(call.args())) {
-        Ok(args) => run_compound(&mut rq, args).await,
-        Err(_malformed) => {
-            count(&rq.server.state.counters.garbage);
-            rq.out.truncate(0);
-            start_accepted(&mut rq.out, call.header.xid, AcceptStat::GARBAGE_ARGS);
+#[expect(clippy::manual_async_fn, reason = "an async fn keeps its arguments twice in its future")]
+pub(crate) fn run(mut rq: Request, call: Call) -> impl Future<Output = Writer> + Send + 'static {
+    async move {
+        count(&rq.server.state.counters.compounds);
+        start_accepted(&mut rq.out, call.header.xid, AcceptStat::SUCCESS);
+        rq.start = rq.out.position();
+        rq.limit += rq.start;
+        match CompoundArgs::decode(Reader::new(call.args())) {
+            Ok(args) => run_compound(&mut rq, args).await,
+            Err(_malformed) => {
+                count(&rq.server.state.counters.garbage);
+                rq.out.truncate(0);
+                start_accepted(&mut rq.out, call.header.xid, AcceptStat::GARBAGE_ARGS);
+            }
         }
+        finish_record(&mut rq.out, 0);
+        std::mem::take(&mut rq.out)
     }
-    finish_record(&mut rq.out, 0);
-    rq.out
 }
 
 async fn run_compound(rq: &mut Request, mut args: CompoundArgs<'_>) {
@@ -41,7 +44,7 @@ async fn run_compound(rq: &mut Request, mut args: CompoundArgs<'_>) {
         rq.is_last = args.count == 0;
         done += 1;
         let op = Decoded::new(next, rq.minor);
-        match run_op(rq, op, done).await {
+        match run_op(rq, &op, done).await {
             Flow::Next => {}
             Flow::Stop(stopped) => {
                 status = stopped;
@@ -62,7 +65,7 @@ fn complete(rq: &mut Request) {
     }
 }
 
-async fn run_op(rq: &mut Request, op: Decoded<'_>, number: u32) -> Flow {
+async fn run_op(rq: &mut Request, op: &Decoded<'_>, number: u32) -> Flow {
     let num = op.num();
     let status_at = begin_result(&mut rq.out, num);
     let body_at = rq.out.position();

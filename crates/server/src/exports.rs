@@ -235,7 +235,7 @@ impl Exports {
     }
 
     /// An object's file handle.
-    pub(crate) fn to_wire(&self, fh: &Fh) -> FileKey {
+    pub(crate) fn handle(&self, fh: &Fh) -> FileKey {
         let mut wire = InlineBytes::empty();
         let id = self.get(fh).id.to_be_bytes();
         let fits = wire
@@ -251,7 +251,7 @@ impl Exports {
     /// # Errors
     /// - `BADHANDLE`: it was not made here.
     /// - `STALE`: its export is gone.
-    pub(crate) fn from_wire(&self, wire: &[u8]) -> Result<Fh, Status> {
+    pub(crate) fn object(&self, wire: &[u8]) -> Result<Fh, Status> {
         let (header, node) = wire.split_at_checked(HEADER_BYTES).ok_or(Status::BADHANDLE)?;
         let [version, id @ ..] = header else { return Err(Status::BADHANDLE) };
         if *version != HANDLE_VERSION || node.is_empty() {

@@ -115,7 +115,7 @@ impl Request {
     }
 
     pub(crate) fn key(&self, fh: &Fh) -> FileKey {
-        self.server.exports.to_wire(fh)
+        self.server.exports.handle(fh)
     }
 
     pub(crate) async fn attr(&self, fh: &Fh) -> Result<Attr, Status> {

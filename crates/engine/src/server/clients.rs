@@ -165,11 +165,7 @@ impl Clients {
         Ok(Exchanged { clientid, sequence: 1, confirmed: false, dropped })
     }
 
-    fn add_unconfirmed(
-        &mut self,
-        args: &ExchangeId<'_>,
-        now: Instant,
-    ) -> Result<ClientId, Status> {
+    fn add_unconfirmed(&mut self, args: &ExchangeId<'_>, now: Instant) -> Result<ClientId, Status> {
         if let Some(old) = self.owners.get(args.owner).and_then(|owner| owner.unconfirmed) {
             self.remove(old);
         }

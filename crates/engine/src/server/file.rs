@@ -145,9 +145,7 @@ impl Files {
 
     /// Gives the reservation up.
     pub fn cancel_open(&mut self, file: &FileKey, opener: OpenerId<'_>) {
-        self.remove(file, |open| {
-            open.is_by(opener) && matches!(open.holding, Holding::Reserved)
-        });
+        self.remove(file, |open| open.is_by(opener) && matches!(open.holding, Holding::Reserved));
     }
 
     /// Widens what the open under `other` does and denies.

@@ -4,8 +4,6 @@ pub mod clients;
 pub mod file;
 pub mod stateids;
 
-pub use clients::{
-    Clients, CreateSession, Created, Dropped, ExchangeId, Exchanged, SessionTerms,
-};
+pub use clients::{Clients, CreateSession, Created, Dropped, ExchangeId, Exchanged, SessionTerms};
 pub use file::{BeginOpen, FileKey, Files, OpenerId, Share};
 pub use stateids::{OpenState, States};

@@ -110,7 +110,8 @@ impl<F> States<F> {
 
     /// Takes out all opens of a client, each with the name it had.
     pub fn remove_client(&mut self, client: ClientId) -> Vec<([u8; 12], OpenState<F>)> {
-        let of_client = |(id, entry): (Id<_>, &Entry<F>)| (entry.open.client == client).then_some(id);
+        let of_client =
+            |(id, entry): (Id<_>, &Entry<F>)| (entry.open.client == client).then_some(id);
         let ids: Vec<_> = self.entries.iter().filter_map(of_client).collect();
         let take = |id| self.entries.remove(id).map(|entry| (self.name(id), entry.open));
         ids.into_iter().filter_map(take).collect()

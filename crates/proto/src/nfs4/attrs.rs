@@ -27,19 +27,12 @@ xdr_struct! {
 
 impl<'a> Fattr<'a> {
     /// No attributes.
-    pub const EMPTY: Self = Self {
-        mask: Bitmap::EMPTY,
-        values: &[],
-    };
+    pub const EMPTY: Self = Self { mask: Bitmap::EMPTY, values: &[] };
 
     /// The typed values in ascending order. The iterator ends after its first error; bytes left
     /// after the last value are one.
     pub const fn iter(&self) -> FattrIter<'a> {
-        FattrIter {
-            numbers: self.mask.iter(),
-            values: Reader::new(self.values),
-            done: false,
-        }
+        FattrIter { numbers: self.mask.iter(), values: Reader::new(self.values), done: false }
     }
 }
 
@@ -85,13 +78,7 @@ impl<'w> FattrWriter<'w> {
         let mask_at = w.position();
         at_most.encode(w);
         w.u32(0);
-        Self {
-            w,
-            written: Bitmap::EMPTY,
-            next: 0,
-            mask_at,
-            words: at_most.word_count(),
-        }
+        Self { w, written: Bitmap::EMPTY, next: 0, mask_at, words: at_most.word_count() }
     }
 
     /// Writes one typed value.
@@ -109,10 +96,7 @@ impl<'w> FattrWriter<'w> {
     #[inline]
     pub fn writer(&mut self, number: u32) -> &mut Writer {
         debug_assert!(number >= self.next, "attribute {number} is out of order");
-        debug_assert!(
-            (number / 32) < self.words as u32,
-            "attribute {number} was not announced"
-        );
+        debug_assert!((number / 32) < self.words as u32, "attribute {number} was not announced");
         self.next = number + 1;
         self.written.insert(number);
         self.w
@@ -125,8 +109,7 @@ impl<'w> FattrWriter<'w> {
         let len = self.w.position() - values_at;
         self.w.patch_u32(self.mask_at, words as u32);
         for index in 0..words {
-            self.w
-                .patch_u32(self.mask_at + 4 * (index + 1), self.written.word(index));
+            self.w.patch_u32(self.mask_at + 4 * (index + 1), self.written.word(index));
         }
         self.w.patch_u32(values_at - 4, len as u32);
         let unused = self.mask_at + 4 * (words + 1)..values_at - 4;

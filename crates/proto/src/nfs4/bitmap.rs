@@ -15,9 +15,7 @@ pub struct Bitmap {
 
 impl Bitmap {
     /// No number.
-    pub const EMPTY: Self = Self {
-        words: [0; limits::BITMAP_WORDS],
-    };
+    pub const EMPTY: Self = Self { words: [0; limits::BITMAP_WORDS] };
 
     /// The set of these numbers; those above 255 are left out.
     pub const fn of(numbers: &[u32]) -> Self {
@@ -102,10 +100,7 @@ impl Bitmap {
 
     /// The numbers, ascending.
     pub const fn iter(&self) -> BitmapIter {
-        BitmapIter {
-            left: *self,
-            word: 0,
-        }
+        BitmapIter { left: *self, word: 0 }
     }
 
     /// The 32 bits of word `index`, zero past the end.

@@ -78,10 +78,7 @@ impl Encode for OffloadInfo {
                 Status::OK.encode(w);
                 response.encode(w);
             }
-            Self::Failed {
-                status,
-                bytes_copied,
-            } => {
+            Self::Failed { status, bytes_copied } => {
                 status.encode(w);
                 w.u64(*bytes_copied);
             }
@@ -93,10 +90,7 @@ impl<'a> Decode<'a> for OffloadInfo {
     fn decode(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
         match Status::decode(r)? {
             Status::OK => WriteResponse::decode(r).map(Self::Done),
-            status => Ok(Self::Failed {
-                status,
-                bytes_copied: r.u64()?,
-            }),
+            status => Ok(Self::Failed { status, bytes_copied: r.u64()? }),
         }
     }
 }
@@ -444,13 +438,7 @@ impl<'a> CbCompoundArgs<'a> {
     /// Takes the header; `r` must end with the compound.
     pub fn decode(mut r: Reader<'a>) -> Result<Self, DecodeError> {
         let (tag, minor, callback_ident) = (r.opaque(limits::TAG)?, r.u32()?, r.u32()?);
-        Ok(Self {
-            tag,
-            minor,
-            callback_ident,
-            count: r.u32()?,
-            ops: r,
-        })
+        Ok(Self { tag, minor, callback_ident, count: r.u32()?, ops: r })
     }
 
     /// The next operation, or none after the last. After an error or [`CbOp::Illegal`] the place is
@@ -470,10 +458,8 @@ impl<'a> CbCompoundArgs<'a> {
 }
 
 fn next_op<'a>(r: &mut Reader<'a>) -> Result<CbOp<'a>, CbOpDecodeError> {
-    let num = CbOpNum::decode(r).map_err(|error| CbOpDecodeError {
-        num: CbOpNum::ILLEGAL,
-        error,
-    })?;
+    let num =
+        CbOpNum::decode(r).map_err(|error| CbOpDecodeError { num: CbOpNum::ILLEGAL, error })?;
     CbOp::decode(num, r).map_err(|error| CbOpDecodeError { num, error })
 }
 
@@ -527,11 +513,7 @@ pub struct CbOpResult<'a> {
 impl<'a> Decode<'a> for CbOpResult<'a> {
     fn decode(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let (num, status) = (CbOpNum::decode(r)?, Status::decode(r)?);
-        Ok(Self {
-            num,
-            status,
-            body: CbOpBody::decode(num, status, r)?,
-        })
+        Ok(Self { num, status, body: CbOpBody::decode(num, status, r)? })
     }
 }
 

@@ -46,12 +46,7 @@ pub struct CompoundArgs<'a> {
 impl<'a> CompoundArgs<'a> {
     /// Takes the header; `r` must end with the compound.
     pub fn decode(mut r: Reader<'a>) -> Result<Self, DecodeError> {
-        Ok(Self {
-            tag: r.opaque(limits::TAG)?,
-            minor: r.u32()?,
-            count: r.u32()?,
-            ops: r,
-        })
+        Ok(Self { tag: r.opaque(limits::TAG)?, minor: r.u32()?, count: r.u32()?, ops: r })
     }
 
     /// The next operation, or none after the last. After an error or [`Op::Illegal`] the place is
@@ -70,10 +65,7 @@ impl<'a> CompoundArgs<'a> {
 }
 
 fn next_op<'a>(r: &mut Reader<'a>) -> Result<Op<'a>, OpDecodeError> {
-    let num = OpNum::decode(r).map_err(|error| OpDecodeError {
-        num: OpNum::ILLEGAL,
-        error,
-    })?;
+    let num = OpNum::decode(r).map_err(|error| OpDecodeError { num: OpNum::ILLEGAL, error })?;
     Op::decode(num, r).map_err(|error| OpDecodeError { num, error })
 }
 
@@ -111,10 +103,7 @@ impl<'a> CompoundRes<'a> {
     pub fn begin(w: &mut Writer, tag: &[u8]) -> CompoundResHeader {
         let status_at = w.reserve_u32();
         w.opaque(tag);
-        CompoundResHeader {
-            status_at,
-            count_at: w.reserve_u32(),
-        }
+        CompoundResHeader { status_at, count_at: w.reserve_u32() }
     }
 }
 
@@ -149,11 +138,7 @@ pub struct OpResult<'a> {
 impl<'a> Decode<'a> for OpResult<'a> {
     fn decode(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let (num, status) = (OpNum::decode(r)?, Status::decode(r)?);
-        Ok(Self {
-            num,
-            status,
-            body: OpBody::decode(num, status, r)?,
-        })
+        Ok(Self { num, status, body: OpBody::decode(num, status, r)? })
     }
 }
 

@@ -50,9 +50,7 @@ pub struct ReadDirOk<'a> {
 impl<'a> ReadDirOk<'a> {
     /// The entries, in order.
     pub const fn iter(&self) -> Entries<'a> {
-        Entries {
-            r: Reader::new(self.entries),
-        }
+        Entries { r: Reader::new(self.entries) }
     }
 }
 
@@ -75,11 +73,7 @@ impl<'a> Decode<'a> for ReadDirOk<'a> {
             len = r.position() - start;
         }
         let entries = all.get(..len).ok_or(DecodeError::Short)?;
-        Ok(Self {
-            cookieverf,
-            eof: r.bool()?,
-            entries,
-        })
+        Ok(Self { cookieverf, eof: r.bool()?, entries })
     }
 }
 
@@ -93,11 +87,7 @@ impl<'a> Iterator for Entries<'a> {
     type Item = Entry<'a>;
 
     fn next(&mut self) -> Option<Entry<'a>> {
-        if self.r.bool().ok()? {
-            Entry::decode(&mut self.r).ok()
-        } else {
-            None
-        }
+        if self.r.bool().ok()? { Entry::decode(&mut self.r).ok() } else { None }
     }
 }
 

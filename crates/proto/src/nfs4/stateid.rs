@@ -16,25 +16,13 @@ xdr_struct! {
 /// Special values (RFC 8881 §8.2.3).
 impl Stateid {
     /// All zeros: no state, share reservations are respected.
-    pub const ANONYMOUS: Self = Self {
-        seqid: 0,
-        other: [0; 12],
-    };
+    pub const ANONYMOUS: Self = Self { seqid: 0, other: [0; 12] };
     /// All ones: no state, READ passes by share reservations.
-    pub const READ_BYPASS: Self = Self {
-        seqid: u32::MAX,
-        other: [0xff; 12],
-    };
+    pub const READ_BYPASS: Self = Self { seqid: u32::MAX, other: [0xff; 12] };
     /// The current state id of the compound.
-    pub const CURRENT: Self = Self {
-        seqid: 1,
-        other: [0; 12],
-    };
+    pub const CURRENT: Self = Self { seqid: 1, other: [0; 12] };
     /// Never valid.
-    pub const INVALID: Self = Self {
-        seqid: u32::MAX,
-        other: [0; 12],
-    };
+    pub const INVALID: Self = Self { seqid: u32::MAX, other: [0; 12] };
 
     /// Whether `other` is one of the reserved patterns, so that no state can have this name.
     pub fn is_special(&self) -> bool {

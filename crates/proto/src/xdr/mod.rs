@@ -182,11 +182,7 @@ impl<T: Encode> Encode for Option<T> {
 
 impl<'a, T: Decode<'a>> Decode<'a> for Option<T> {
     fn decode(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
-        if r.bool()? {
-            Ok(Some(T::decode(r)?))
-        } else {
-            Ok(None)
-        }
+        if r.bool()? { Ok(Some(T::decode(r)?)) } else { Ok(None) }
     }
 }
 

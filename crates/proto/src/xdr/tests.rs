@@ -41,10 +41,7 @@ fn opaques_are_padded_and_borrowed() {
 #[test]
 fn padding_must_be_there_but_may_hold_anything() {
     assert_eq!(Reader::new(b"\0\0\0\x01axyz").opaque(9), Ok(&b"a"[..]));
-    assert_eq!(
-        Reader::new(b"\0\0\0\x01axy").opaque(9),
-        Err(DecodeError::Short)
-    );
+    assert_eq!(Reader::new(b"\0\0\0\x01axy").opaque(9), Err(DecodeError::Short));
     assert_eq!(Reader::new(b"abc").fixed::<3>(), Err(DecodeError::Short));
 }
 
@@ -54,23 +51,14 @@ fn lengths_are_bounded() {
         Reader::new(b"\0\0\0\x05abcde\0\0\0").opaque(4),
         Err(DecodeError::TooLong { limit: 4 })
     );
-    assert_eq!(
-        Reader::new(&[0xff; 8]).opaque(usize::MAX),
-        Err(DecodeError::Short)
-    );
-    assert_eq!(
-        Reader::new(&[0, 0, 0, 2, 0, 0, 0, 0]).bool(),
-        Err(DecodeError::BadBool(2))
-    );
+    assert_eq!(Reader::new(&[0xff; 8]).opaque(usize::MAX), Err(DecodeError::Short));
+    assert_eq!(Reader::new(&[0, 0, 0, 2, 0, 0, 0, 0]).bool(), Err(DecodeError::BadBool(2)));
 }
 
 #[test]
 fn counts_the_bytes_cannot_back_are_refused() {
     let bytes = [0, 0, 0, 3, 0, 0, 0, 1, 0, 0, 0, 2];
-    assert_eq!(
-        Reader::new(&bytes).count(2, 4),
-        Err(DecodeError::TooMany { limit: 2 })
-    );
+    assert_eq!(Reader::new(&bytes).count(2, 4), Err(DecodeError::TooMany { limit: 2 }));
     assert_eq!(Reader::new(&bytes).count(3, 4), Err(DecodeError::Short));
     let giant = [0xff; 16];
     assert_eq!(

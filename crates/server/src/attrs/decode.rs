@@ -18,13 +18,8 @@ pub(crate) const CREATE: Bitmap = EXCLUSIVE_CREATE
 pub(crate) const OPEN: Bitmap = CREATE.union(&Bitmap::of(&[attr::SIZE]));
 
 /// What an exclusive OPEN may set: not the times, which hold the verifier.
-pub(crate) const EXCLUSIVE_CREATE: Bitmap = Bitmap::of(&[
-    attr::SIZE,
-    attr::MODE,
-    attr::OWNER,
-    attr::OWNER_GROUP,
-    attr::MODE_UMASK,
-]);
+pub(crate) const EXCLUSIVE_CREATE: Bitmap =
+    Bitmap::of(&[attr::SIZE, attr::MODE, attr::OWNER, attr::OWNER_GROUP, attr::MODE_UMASK]);
 
 const UMASK: Bitmap = Bitmap::of(&[attr::MODE_UMASK]);
 
@@ -50,10 +45,8 @@ pub(crate) fn settable(fattr: &Fattr<'_>, allowed: &Bitmap) -> Result<Settable, 
     }
     let mut set = SetAttr::default();
     for value in fattr.iter() {
-        let (_number, value) = value.map_err(|error| match error {
-            DecodeError::UnknownAttr(_) => Status::ATTRNOTSUPP,
-            _ => Status::BADXDR,
-        })?;
+        // Every attribute of the mask is known by now: it is the values that are wrong.
+        let (_number, value) = value.map_err(|_: DecodeError| Status::BADXDR)?;
         apply(&mut set, &value)?;
     }
     Ok(Settable { set, mask: fattr.mask })

@@ -54,13 +54,19 @@ impl fmt::Display for ConnectionError {
 
 impl std::error::Error for ConnectionError {}
 
+/// A compound that waits for a file system.
+struct Waiting {
+    xid: u32,
+    place: Box<dyn Place>,
+}
+
 /// A connection's conversation.
 pub struct Connection {
     server: Arc<Shared>,
     binding: Arc<ConnectionBinding>,
     notify: Arc<dyn Notify>,
     rpc: rpc::Connection,
-    waiting: Slots<Box<dyn Place>>,
+    waiting: Slots<Waiting>,
     places: Vec<Box<dyn Place>>,
     reply: Vec<u8>,
     refused: u64,
@@ -184,13 +190,15 @@ impl Connection {
             }
             Ran::Waiting => {
                 // `run_received` starts nothing when the table is full.
-                let _ = self.waiting.insert(place);
+                let _ = self.waiting.insert(Waiting { xid, place });
             }
-            Ran::Panicked => {
-                count(&self.server.state.counters.panics);
-                self.answer(xid, AcceptStat::SYSTEM_ERR);
-            }
+            Ran::Panicked => self.panicked(xid),
         }
+    }
+
+    fn panicked(&mut self, xid: u32) {
+        count(&self.server.state.counters.panics);
+        self.answer(xid, AcceptStat::SYSTEM_ERR);
     }
 
     fn keep(&mut self, place: Box<dyn Place>) {
@@ -215,19 +223,15 @@ impl Connection {
     pub fn resume(&mut self, buffers: &mut Buffers) -> Result<(), ConnectionError> {
         let ids: Vec<_> = self.waiting.iter().map(|(id, _)| id).collect();
         for id in ids {
-            let Some(place) = self.waiting.get_mut(id) else { continue };
-            match place.resume() {
-                Ran::Waiting => {}
-                Ran::Done(reply) => {
-                    self.finish(reply);
-                    if let Some(place) = self.waiting.remove(id) {
-                        self.keep(place);
-                    }
-                }
-                Ran::Panicked => {
-                    count(&self.server.state.counters.panics);
-                    self.waiting.remove(id);
-                }
+            let Some(waiting) = self.waiting.get_mut(id) else { continue };
+            let xid = waiting.xid;
+            match waiting.place.resume() {
+                Ran::Waiting => continue,
+                Ran::Done(reply) => self.finish(reply),
+                Ran::Panicked => self.panicked(xid),
+            }
+            if let Some(done) = self.waiting.remove(id) {
+                self.keep(done.place);
             }
         }
         self.run_received(buffers)

@@ -1,10 +1,10 @@
 //! GETATTR, SETATTR, VERIFY, NVERIFY, ACCESS (RFC 8881 §18.7, §18.30, §18.31, §18.15, §18.1).
 
+use holdfast_engine::server::Share;
 use holdfast_proto::nfs4::{
     Access, AccessArgs, AccessOk, Bitmap, Fattr, GetAttrArgs, SetAttrArgs, Status, attr,
 };
 use holdfast_proto::xdr::{Encode, Writer};
-use holdfast_engine::server::Share;
 use holdfast_vfs::Attr;
 
 use crate::attrs::{self, Source, decode};
@@ -94,12 +94,21 @@ pub(super) async fn write_in_full(
     Ok(())
 }
 
-/// VERIFY and NVERIFY: compares encoded values. `differ` is the status of VERIFY for values that
-/// differ (`NOT_SAME`), or of NVERIFY for values that do not (`SAME`).
-pub(super) async fn verify(rq: &Request, given: &Fattr<'_>, fails: Status) -> Result<(), Status> {
+/// VERIFY: goes on while the attributes are as given.
+pub(super) async fn verify(rq: &Request, given: &Fattr<'_>) -> Result<(), Status> {
+    if is_same(rq, given).await? { Ok(()) } else { Err(Status::NOT_SAME) }
+}
+
+/// NVERIFY: goes on while they are not.
+pub(super) async fn nverify(rq: &Request, given: &Fattr<'_>) -> Result<(), Status> {
+    if is_same(rq, given).await? { Err(Status::SAME) } else { Ok(()) }
+}
+
+/// Compares encoded values.
+async fn is_same(rq: &Request, given: &Fattr<'_>) -> Result<bool, Status> {
     let fh = rq.fh()?;
-    let set_only = Bitmap::of(&[attr::TIME_ACCESS_SET, attr::TIME_MODIFY_SET, attr::MODE_UMASK]);
-    if given.mask.contains(attr::RDATTR_ERROR) || !given.mask.intersect(&set_only).is_empty() {
+    if given.mask.contains(attr::RDATTR_ERROR) || !given.mask.intersect(&attrs::SET_ONLY).is_empty()
+    {
         return Err(Status::INVAL);
     }
     if !given.mask.is_subset(&attrs::supported(rq.minor)) {
@@ -110,8 +119,7 @@ pub(super) async fn verify(rq: &Request, given: &Fattr<'_>, fails: Status) -> Re
     write_in_full(rq, &mut ours, &fh, &attr, &given.mask).await?;
     let mut theirs = Writer::default();
     given.encode(&mut theirs);
-    let same = ours.bytes() == theirs.bytes();
-    if same == (fails == Status::SAME) { Err(fails) } else { Ok(()) }
+    Ok(ours.bytes() == theirs.bytes())
 }
 
 /// SETATTR.

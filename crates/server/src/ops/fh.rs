@@ -6,7 +6,7 @@ use crate::request::Request;
 
 /// PUTFH. The handle is resolved by the operation that needs it.
 pub(super) fn put(rq: &mut Request, wire: &[u8]) -> Result<(), Status> {
-    let fh = rq.server.exports.from_wire(wire)?;
+    let fh = rq.server.exports.object(wire)?;
     rq.set_fh(fh);
     Ok(())
 }

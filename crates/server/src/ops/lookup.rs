@@ -41,10 +41,9 @@ pub(super) async fn find_parent(rq: &Request, fh: &Fh) -> Result<Fh, Status> {
 pub(super) async fn readlink(rq: &mut Request) -> Result<(), Status> {
     let fh = rq.fh()?;
     let cred = rq.cred(&fh);
-    let text = rq.export(&fh).fs.readlink(&cred, &fh.node).await.map_err(|error| match error {
+    let text = rq.export(&fh).fs.readlink(&cred, &fh.node).await.map_err(|error| {
         // RFC 8881 §18.24.4 has a status of its own for it.
-        Error::Invalid => Status::WRONG_TYPE,
-        other => status::of(other),
+        if error == Error::Invalid { Status::WRONG_TYPE } else { status::of(error) }
     })?;
     if text.len() + 8 > rq.room() {
         return Err(rq.too_big());

@@ -2,7 +2,6 @@
 
 use holdfast_proto::nfs4::{ChangeInfo, RenameArgs, Status};
 use holdfast_proto::xdr::Encode;
-use holdfast_vfs::Error;
 
 use crate::request::{Request, check_name};
 use crate::status;
@@ -33,10 +32,7 @@ pub(super) async fn rename(rq: &mut Request, args: &RenameArgs<'_>) -> Result<()
     let cred = rq.cred(&to);
     let fs = &rq.writable(&to)?.fs;
     let renamed = fs.rename(&cred, (&from.node, old), (&to.node, new)).await;
-    let (source, target) = renamed.map_err(|error| match error {
-        Error::NotEmpty | Error::IsDirectory => Status::EXIST,
-        other => status::of(other),
-    })?;
+    let (source, target) = renamed.map_err(status::of)?;
     change(&source).encode(&mut rq.out);
     change(&target).encode(&mut rq.out);
     Ok(())

@@ -3,11 +3,10 @@
 use holdfast_engine::server::Share;
 use holdfast_proto::nfs4::{
     Bitmap, ChangeInfo, CloseArgs, CreateHow, NoDelegation, OpenArgs, OpenClaim, OpenDelegation,
-    OpenHow, OpenOk, OpenResultFlags, ShareAccess, ShareDeny, Stateid, Status,
-    WhyNoDelegation,
+    OpenHow, OpenOk, OpenResultFlags, ShareAccess, ShareDeny, Stateid, Status, WhyNoDelegation,
 };
 use holdfast_proto::xdr::Encode;
-use holdfast_vfs::{Error, File, OpenMode, SetAttr};
+use holdfast_vfs::{File, OpenMode, SetAttr};
 
 use crate::attrs::decode;
 use crate::exports::Fh;
@@ -128,10 +127,7 @@ async fn create(
     };
     let cred = rq.cred(dir);
     let made = export.fs.create(&cred, &dir.node, name, &how, mode).await;
-    let made = made.map_err(|error| match error {
-        Error::NotEmpty => Status::EXIST,
-        other => status::of(other),
-    })?;
+    let made = made.map_err(status::of)?;
     let fh = Fh { node: made.node, ..*dir };
     Ok(Target {
         fh,
@@ -202,8 +198,12 @@ async fn truncate(rq: &Request, target: &Target) -> Result<(), Status> {
 fn no_delegation(access: ShareAccess) -> OpenDelegation<'static> {
     match access.want() {
         ShareAccess::WANT_NO_PREFERENCE => OpenDelegation::None,
-        ShareAccess::WANT_NO_DELEG => OpenDelegation::NoneExt(NoDelegation::Why(WhyNoDelegation::NOT_WANTED)),
-        ShareAccess::WANT_CANCEL => OpenDelegation::NoneExt(NoDelegation::Why(WhyNoDelegation::CANCELLED)),
+        ShareAccess::WANT_NO_DELEG => {
+            OpenDelegation::NoneExt(NoDelegation::Why(WhyNoDelegation::NOT_WANTED))
+        }
+        ShareAccess::WANT_CANCEL => {
+            OpenDelegation::NoneExt(NoDelegation::Why(WhyNoDelegation::CANCELLED))
+        }
         _ => OpenDelegation::NoneExt(NoDelegation::Resource(false)),
     }
 }

@@ -16,10 +16,10 @@ const COOKIE_VERIFIER: Verifier = Verifier([0; 8]);
 /// READDIR.
 pub(super) async fn readdir(rq: &mut Request, args: &ReadDirArgs) -> Result<(), Status> {
     let fh = rq.fh()?;
-    if matches!(args.cookie, 1 | 2) || (args.cookie == 0 && args.cookieverf != COOKIE_VERIFIER) {
+    if matches!(args.cookie, 1 | 2) {
         return Err(Status::BAD_COOKIE);
     }
-    if args.cookieverf != COOKIE_VERIFIER {
+    if args.cookie != 0 && args.cookieverf != COOKIE_VERIFIER {
         return Err(Status::NOT_SAME);
     }
     let room = (args.maxcount as usize).min(rq.room());
@@ -106,7 +106,7 @@ impl DirSink for Listing<'_> {
 
 impl Listing<'_> {
     fn write(&mut self, entry: &DirEntry<'_>) -> Result<(), Status> {
-        let handle = entry.handle.map(|node| self.exports.to_wire(&Fh { node, ..self.fh }));
+        let handle = entry.handle.map(|node| self.exports.handle(&Fh { node, ..self.fh }));
         let attr = match entry.attr {
             Some(Err(error)) if !self.want.contains(attr::RDATTR_ERROR) => {
                 return Err(status::of(error));

@@ -88,12 +88,8 @@ pub(super) async fn create_session(
             // Within this step, so that no one sees a client whose session is not there yet.
             let cell = match &created {
                 Created::New { ok, .. } => {
-                    let cell = Arc::new(SessionCell::new(
-                        ok.sessionid,
-                        asked.client,
-                        terms_of(ok),
-                        now,
-                    ));
+                    let cell =
+                        Arc::new(SessionCell::new(ok.sessionid, asked.client, terms_of(ok), now));
                     state.add_session(cell.clone());
                     Some(cell)
                 }
@@ -202,8 +198,11 @@ async fn admit(
     let state = &rq.server.state;
     let (now, connection) = (state.now(), rq.connection.id);
     let step = |session: &mut Session| {
-        if cell.is_dead() || state.is_stopping() {
+        if cell.is_dead() {
             return Err(Status::BADSESSION);
+        }
+        if state.is_stopping() {
+            return Err(Status::DELAY);
         }
         let newly_bound = session.bind(connection, DirFromServer::FORE)?;
         let admitted = match session.slots.admit(&request)? {
@@ -259,7 +258,7 @@ pub(super) async fn destroy_clientid(rq: &mut Request, client: ClientId) -> Resu
 }
 
 /// BIND_CONN_TO_SESSION.
-pub(super) async fn bind(rq: &mut Request, args: &BindConnToSessionArgs) -> Result<(), Status> {
+pub(super) fn bind(rq: &mut Request, args: &BindConnToSessionArgs) -> Result<(), Status> {
     let cell = rq.server.state.session(&args.sessid)?;
     let dir = match args.dir {
         DirFromClient::FORE => DirFromServer::FORE,

@@ -1,9 +1,7 @@
 //! OPEN as reservation, decision and commit; CLOSE; and the way from a state id to its file.
 
 use holdfast_engine::Principal;
-use holdfast_engine::server::{
-    BeginOpen, FileKey, Files, OpenState, OpenerId, Share, States,
-};
+use holdfast_engine::server::{BeginOpen, FileKey, Files, OpenState, OpenerId, Share, States};
 use holdfast_proto::nfs4::{ClientId, Stateid, Status};
 use holdfast_vfs::File;
 
@@ -18,10 +16,7 @@ pub(crate) struct OpenFiles {
 
 impl OpenFiles {
     pub(crate) fn new(file: &File, access: Share) -> Self {
-        Self {
-            read: access.read.then(|| file.clone()),
-            write: access.write.then(|| file.clone()),
-        }
+        Self { read: access.read.then(|| file.clone()), write: access.write.then(|| file.clone()) }
     }
 
     fn add(&mut self, more: Self) {
@@ -73,9 +68,7 @@ impl State {
         request: OpenRequest<'a>,
     ) -> Result<OpenGuard<'a>, Status> {
         let (access, deny) = (request.access, request.deny);
-        let begin = |f: &mut Files| {
-            f.begin_open(&file, request.opener(), access, deny)
-        };
+        let begin = |f: &mut Files| f.begin_open(&file, request.opener(), access, deny);
         let begun = self.with(self.files(&file), begin).await??;
         Ok(OpenGuard { state: self, file, request, begun, done: false })
     }
@@ -158,9 +151,7 @@ impl OpenGuard<'_> {
         };
         let shard = state.opens_of(request.client);
         let stateid = state.with(shard, |states| states.insert(open)).await??;
-        let commit = |f: &mut Files| {
-            f.commit_open(&self.file, request.opener(), &stateid)
-        };
+        let commit = |f: &mut Files| f.commit_open(&self.file, request.opener(), &stateid);
         if !state.with(state.files(&self.file), commit).await? {
             return Err(Status::SERVERFAULT);
         }

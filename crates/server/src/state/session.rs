@@ -51,12 +51,7 @@ pub(crate) struct SessionCell {
 }
 
 impl SessionCell {
-    pub(crate) fn new(
-        id: SessionId,
-        client: ClientId,
-        terms: SessionTerms,
-        now: Instant,
-    ) -> Self {
+    pub(crate) fn new(id: SessionId, client: ClientId, terms: SessionTerms, now: Instant) -> Self {
         let slots = SlotTable::new(terms.fore.maxrequests);
         let piece = Piece::new(Session { slots, used: now, connections: Vec::new() });
         Self { id, client, terms, piece, dead: AtomicBool::new(false) }

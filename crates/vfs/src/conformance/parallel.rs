@@ -1,11 +1,13 @@
 //! Several callers at once.
 
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use super::{Scratch, Subject, User};
 use crate::{Error, Handle};
 
 const THREADS: usize = 4;
+const ROUNDS: usize = 1000;
 
 /// Runs `work` on several threads and collects what it answers.
 fn at_once<T: Send>(t: &Scratch<'_>, work: impl Fn(User<'_>, usize) -> T + Sync) -> Vec<T> {
@@ -96,4 +98,78 @@ pub(super) fn directories_moved_at_once_make_no_loop(subject: &Subject) {
         }
     });
     assert!(dirs.iter().all(|dir| reaches_the_root(&t, *dir)));
+}
+
+/// Where two threads meet. They wait awake: a thread that must be woken comes too late to race.
+#[derive(Default)]
+struct Meeting(AtomicUsize);
+
+impl Meeting {
+    /// The `number`th time that both are here.
+    fn wait(&self, number: usize) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        while self.0.load(Ordering::SeqCst) < 2 * number {
+            thread::yield_now();
+        }
+    }
+}
+
+/// Runs two calls against each other, round after round, and answers which were done. Nothing in
+/// here may panic: the other thread would wait for ever.
+fn race(
+    t: &Scratch<'_>,
+    calls: [&(dyn Fn(User<'_>, usize) -> bool + Sync); 2],
+    after: impl Fn([bool; 2]),
+) -> Vec<[bool; 2]> {
+    let (meeting, first, user) = (Meeting::default(), AtomicBool::new(false), t.root);
+    let mut done = Vec::new();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for round in 0..ROUNDS {
+                meeting.wait(2 * round + 1);
+                first.store(calls[0](user, round), Ordering::SeqCst);
+                meeting.wait(2 * round + 2);
+            }
+        });
+        for round in 0..ROUNDS {
+            meeting.wait(2 * round + 1);
+            let second = calls[1](user, round);
+            meeting.wait(2 * round + 2);
+            done.push([first.load(Ordering::SeqCst), second]);
+            after(done[round]);
+        }
+    });
+    done
+}
+
+pub(super) fn two_directories_moved_into_each_other_make_no_loop(subject: &Subject) {
+    let t = Scratch::new(subject);
+    if !t.features().parallel {
+        return;
+    }
+    let (one, two) = (t.root.dir(&t.dir, "one"), t.root.dir(&t.dir, "two"));
+    let there = |user: User<'_>, _| user.rename(&t.dir, "one", &two, "one").is_ok();
+    let back = |user: User<'_>, _| user.rename(&t.dir, "two", &one, "two").is_ok();
+    let done = race(&t, [&there, &back], |_| {
+        _ = t.root.rename(&two, "one", &t.dir, "one");
+        _ = t.root.rename(&one, "two", &t.dir, "two");
+    });
+    assert!(done.iter().all(|[there, back]| there != back), "one of the two is done");
+    assert_eq!(t.root.names(&t.dir), [b"one", b"two"]);
+}
+
+pub(super) fn a_removed_directory_takes_no_new_file(subject: &Subject) {
+    let t = Scratch::new(subject);
+    if !t.features().parallel {
+        return;
+    }
+    let name = |round: usize| format!("dir-{round}");
+    let dirs: Vec<_> = (0..ROUNDS).map(|round| t.root.dir(&t.dir, name(round))).collect();
+    let remove = |user: User<'_>, round| user.remove(&t.dir, name(round)).is_ok();
+    let create = |user: User<'_>, round: usize| user.guarded(&dirs[round], "file").is_ok();
+    let done = race(&t, [&remove, &create], |_| {});
+    for (round, [removed, created]) in done.into_iter().enumerate() {
+        assert_ne!(removed, created, "either it is removed, or it has a file");
+        assert_eq!(t.root.lookup(&t.dir, name(round)).is_err(), removed);
+    }
 }

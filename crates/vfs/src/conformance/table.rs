@@ -192,5 +192,7 @@ cases! { $
         files_made_at_once_are_all_there
         one_of_several_guarded_creates_wins
         writes_at_once_to_other_places_are_all_there
-        directories_moved_at_once_make_no_loop;
+        directories_moved_at_once_make_no_loop
+        two_directories_moved_into_each_other_make_no_loop
+        a_removed_directory_takes_no_new_file;
 }

@@ -79,7 +79,7 @@ impl Move<'_> {
             return Err(Error::NotPermitted);
         }
         if source.is_dir() && self.crosses() {
-            if false && self.to.is_within(&source) {
+            if self.to.is_within(&source) {
                 return Err(Error::Invalid);
             }
             // Its entry `..` changes.

@@ -46,6 +46,10 @@ fn make_dir(fs: &MemFs, dir: &Handle, name: &[u8]) -> crate::Result<Handle> {
     fs.create_node(&ROOT, dir, name, NewNode::Directory, &NOTHING).map(|made| made.0)
 }
 
+fn attr(fs: &MemFs, node: &Handle) -> crate::Result<Attr> {
+    fs.shared.resolve(node).map(|inode| inode.attr())
+}
+
 #[test]
 fn a_file_with_the_most_names_gets_no_other() {
     let fs = memfs();
@@ -92,4 +96,24 @@ fn a_listing_goes_on_from_an_old_cookie() {
     assert_eq!(listed, [(3, &b"a"[..]), (5, b"c"), (6, b"b")]);
     assert_eq!(entries.after(4).count(), 2);
     assert!(entries.gave(4) && !entries.gave(7) && !entries.gave(1));
+}
+
+#[test]
+fn who_still_holds_a_removed_directory_cannot_use_it() {
+    let fs = memfs();
+    let root = fs.root();
+    let removed = make_dir(&fs, &root, b"removed").unwrap();
+    make_dir(&fs, &root, b"moved").unwrap();
+    let held = fs.shared.resolve(&removed).unwrap();
+    fs.remove_name(&ROOT, &root, b"removed").unwrap();
+    assert_eq!(attr(&fs, &removed).map(|attr| attr.nlink), Ok(0));
+    assert_eq!(make_dir(&fs, &removed, b"new"), Err(Error::Stale));
+    assert_eq!(fs.find(&ROOT, &removed, b"new"), Err(Error::Stale));
+    let how = CreateHow::Guarded(NOTHING);
+    let refused = fs.create_file(&ROOT, &removed, b"new", &how, OpenMode::READ);
+    assert_eq!(refused.err(), Some(Error::Stale));
+    let refused = fs.move_name(&ROOT, (&root, b"moved"), (&removed, b"new"));
+    assert_eq!(refused, Err(Error::Stale));
+    drop(held);
+    assert_eq!(attr(&fs, &removed), Err(Error::Stale));
 }

@@ -11,7 +11,7 @@ use rustix::io::Errno;
 
 use crate::Step;
 use crate::check::{ensure, equal, refused};
-use crate::mount::{self, Mount};
+use crate::mount::Mount;
 use crate::options::Options;
 use crate::other_user::act;
 
@@ -37,6 +37,7 @@ pub(crate) fn steps(options: &Options, step: &mut Run<'_>) -> Step {
 /// The main export again, but not to be changed; it is filled through the other one.
 fn read_only(options: &Options, path: &str) -> Step {
     let main = Mount::new(options, &options.export, "/mnt/main")?;
+    main.begin()?;
     let folder = main.folder("read-only")?;
     fs::write(folder.join("file"), "fixed")?;
     main.unmount()?;
@@ -55,12 +56,13 @@ fn read_only(options: &Options, path: &str) -> Step {
     fixed.unmount()?;
     let main = Mount::new(options, &options.export, "/mnt/main")?;
     equal("content", fs::read_to_string(main.path("read-only/file"))?.as_str(), "fixed")?;
-    main.clear()?;
+    main.end()?;
     main.unmount()
 }
 
 fn small(options: &Options, path: &str) -> Step {
     let small = Mount::new(options, path, "/mnt/small")?;
+    small.begin()?;
     let space = statvfs(small.path("."))?;
     let bytes = space.f_blocks * space.f_frsize;
     ensure((1 << 20..64 << 20).contains(&bytes), &format!("{bytes} bytes are a few MiB"))?;
@@ -83,7 +85,7 @@ fn small(options: &Options, path: &str) -> Step {
     let dir = small.folder("closed")?;
     fs::set_permissions(&dir, Permissions::from_mode(0o755))?;
     act("no-create", &dir)?;
-    mount::clear(&small.path("."))?;
+    small.end()?;
     small.unmount()
 }
 
@@ -104,10 +106,11 @@ fn close_tells(small: &Mount, bytes: usize) -> Step {
 
 fn quota(options: &Options, path: &str) -> Step {
     let limited = Mount::new(options, path, "/mnt/quota")?;
+    limited.begin()?;
     let dir = limited.folder("open")?;
     fs::set_permissions(&dir, Permissions::from_mode(0o777))?;
     act("exceed-quota", &dir)?;
-    limited.clear()?;
+    limited.end()?;
     limited.unmount()
 }
 
@@ -118,13 +121,13 @@ fn root(options: &Options) -> Step {
     let mut wanted: BTreeSet<String> = BTreeSet::new();
     wanted.extend(paths.into_iter().chain([options.quota.as_ref()]).flatten().cloned());
     let mut seen = BTreeSet::new();
-    for entry in fs::read_dir(root.path("."))? {
+    for entry in fs::read_dir(root.top())? {
         seen.insert(format!("/{}", entry?.file_name().to_string_lossy()));
     }
     equal("exports", &seen, &wanted)?;
     let refusal = &[Errno::ROFS, Errno::ACCESS, Errno::PERM];
-    refused("create", File::create_new(root.path("new")), refusal)?;
-    let inside = root.path(options.export.trim_start_matches('/'));
+    refused("create", File::create_new(root.top().join("new")), refusal)?;
+    let inside = root.top().join(options.export.trim_start_matches('/'));
     fs::write(inside.join("file"), "through the root")?;
     root.drop_caches()?;
     equal("content", fs::read_to_string(inside.join("file"))?.as_str(), "through the root")?;

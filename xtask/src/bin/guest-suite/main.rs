@@ -97,8 +97,8 @@ fn suite(args: &[String]) -> Step {
     };
     let mut mount = None;
     step("mount", &mut || {
-        mount = Some(Mount::new(&options, &options.export, "/mnt/main")?);
-        Ok(())
+        let main = mount.insert(Mount::new(&options, &options.export, "/mnt/main")?);
+        main.begin()
     })?;
     let mount = mount.ok_or("not mounted")?;
     for (name, run) in STEPS {
@@ -111,7 +111,7 @@ fn suite(args: &[String]) -> Step {
             step(name, &mut || run(&mount))?;
         }
     }
-    step("remove all of it", &mut || mount.clear())?;
+    step("remove all of it", &mut || mount.end())?;
     step("unmount", &mut || mount.unmount())?;
     exports::steps(&options, &mut step)?;
     println!("{count} steps, {} s", begin.elapsed().as_secs());

@@ -4,6 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use rustix::io::Errno;
+
+use crate::check::refused;
 use crate::options::Options;
 use crate::{Failure, Step};
 
@@ -30,9 +33,26 @@ impl Mount {
         &self.options
     }
 
-    /// A path below the mount point.
+    /// The mount point.
+    pub(crate) fn top(&self) -> &Path {
+        &self.point
+    }
+
+    /// A path in the folder of this run.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.point.join(name)
+        self.point.join(format!("run-{}", self.options.version)).join(name)
+    }
+
+    /// Makes the folder of this run: what a failed one has left does not disturb it.
+    pub(crate) fn begin(&self) -> Step {
+        fs::create_dir(self.path("")).map_err(|error| format!("mkdir: {error}"))?;
+        Ok(())
+    }
+
+    /// Removes the folder of this run, and makes sure of it.
+    pub(crate) fn end(&self) -> Step {
+        fs::remove_dir_all(self.path("")).map_err(|error| format!("remove: {error}"))?;
+        refused("the folder", fs::metadata(self.path("")), &[Errno::NOENT])
     }
 
     /// Makes an empty folder of that name, which all users may enter.
@@ -65,15 +85,6 @@ impl Mount {
         if mounted { Err("it is still mounted".into()) } else { Ok(()) }
     }
 
-    /// Removes everything in it.
-    pub(crate) fn clear(&self) -> Step {
-        clear(&self.point)?;
-        match fs::read_dir(&self.point)?.next() {
-            None => Ok(()),
-            Some(entry) => Err(format!("{:?} is left", entry?.file_name()).into()),
-        }
-    }
-
     fn attach(&self) -> Step {
         let Options { host, port, version, .. } = &self.options;
         let options = format!("vers={version},port={port},proto=tcp,sec=sys");
@@ -82,21 +93,6 @@ impl Mount {
             .arg(&self.point)
             .args(["-o", &options]))
     }
-}
-
-/// Removes what is in a folder.
-pub(crate) fn clear(folder: &Path) -> Step {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let path = entry.path();
-        let removed = if entry.file_type()?.is_dir() {
-            fs::remove_dir_all(&path)
-        } else {
-            fs::remove_file(&path)
-        };
-        removed.map_err(|error| format!("remove {}: {error}", path.display()))?;
-    }
-    Ok(())
 }
 
 fn run(command: &mut Command) -> Step {

@@ -8,46 +8,22 @@ use crate::xdr::{Decode, DecodeError, Encode, Reader, Writer};
 
 /// One value of every attribute, ascending.
 fn every_value() -> Vec<AttrValue<'static>> {
-    attr::KNOWN
-        .iter()
-        .map(|(_, number)| value(*number))
-        .collect()
+    attr::KNOWN.iter().map(|(_, number)| value(*number)).collect()
 }
 
 /// Decodes a value of attribute `number` from bytes that fit its shape.
 fn value(number: u32) -> AttrValue<'static> {
-    let ace = Ace {
-        kind: 1,
-        flag: 2,
-        access_mask: 3,
-        who: b"OWNER@",
-    };
-    let path = Pathname {
-        components: vec![b"a", b"bc"],
-    };
-    let location = FsLocation {
-        server: vec![b"one", b"two"],
-        rootpath: path.clone(),
-    };
-    let server = FsLocationsServer {
-        currency: -1,
-        info: b"info",
-        server: b"host",
-    };
-    let item = FsLocationsItem {
-        entries: vec![server],
-        rootpath: path.clone(),
-    };
-    let acl = Acl41 {
-        flag: 1,
-        aces: vec![ace.clone()],
-    };
+    let ace = Ace { kind: 1, flag: 2, access_mask: 3, who: b"OWNER@" };
+    let path = Pathname { components: vec![b"a", b"bc"] };
+    let location = FsLocation { server: vec![b"one", b"two"], rootpath: path.clone() };
+    let server = FsLocationsServer { currency: -1, info: b"info", server: b"host" };
+    let item = FsLocationsItem { entries: vec![server], rootpath: path.clone() };
+    let acl = Acl41 { flag: 1, aces: vec![ace.clone()] };
     match number {
         attr::ACL => AttrValue::Acl(vec![ace.clone(), ace]),
-        attr::FS_LOCATIONS => AttrValue::FsLocations(FsLocations {
-            fs_root: path,
-            locations: vec![location],
-        }),
+        attr::FS_LOCATIONS => {
+            AttrValue::FsLocations(FsLocations { fs_root: path, locations: vec![location] })
+        }
         attr::DACL => AttrValue::Dacl(acl),
         attr::SACL => AttrValue::Sacl(acl),
         attr::FS_STATUS => AttrValue::FsStatus(FsStatus {
@@ -99,18 +75,12 @@ fn every_attribute_round_trips() {
     encode_fattr(&mut w, &values);
     let bytes = w.into_inner();
     let fattr = Fattr::decode(&mut Reader::new(&bytes)).unwrap();
-    assert_eq!(
-        fattr.iter().map(|item| item.unwrap().1).collect::<Vec<_>>(),
-        values
-    );
+    assert_eq!(fattr.iter().map(|item| item.unwrap().1).collect::<Vec<_>>(), values);
     for len in 0..bytes.len() {
         assert!(Fattr::decode(&mut Reader::new(&bytes[..len])).is_err());
     }
     for len in 0..fattr.values.len() {
-        let cut = Fattr {
-            values: &fattr.values[..len],
-            ..fattr
-        };
+        let cut = Fattr { values: &fattr.values[..len], ..fattr };
         assert!(cut.iter().any(|item| item.is_err()), "cut to {len}");
     }
 }
@@ -123,15 +93,9 @@ fn sizes_of_times_and_modes() {
         w.into_inner()
     };
     assert_eq!(set(AttrValue::TimeModifySet(SetTime::ServerTime)), [0; 4]);
+    assert_eq!(set(AttrValue::TimeModifySet(SetTime::ClientTime(TIME))).len(), 16);
     assert_eq!(
-        set(AttrValue::TimeModifySet(SetTime::ClientTime(TIME))).len(),
-        16
-    );
-    assert_eq!(
-        set(AttrValue::ModeUmask(ModeUmask {
-            mode: 0o644,
-            umask: 0o22
-        })),
+        set(AttrValue::ModeUmask(ModeUmask { mode: 0o644, umask: 0o22 })),
         [0, 0, 1, 0xa4, 0, 0, 0, 0x12]
     );
     assert_eq!(set(AttrValue::TimeDelegModify(TIME)).len(), 12);
@@ -139,26 +103,14 @@ fn sizes_of_times_and_modes() {
 
 #[test]
 fn unknown_attributes_are_named() {
-    let fattr = Fattr {
-        mask: Bitmap::of(&[attr::MODE, 200]),
-        values: &[0; 8],
-    };
+    let fattr = Fattr { mask: Bitmap::of(&[attr::MODE, 200]), values: &[0; 8] };
     let items: Vec<_> = fattr.iter().collect();
-    assert_eq!(
-        items,
-        [
-            Ok((attr::MODE, AttrValue::Mode(0))),
-            Err(DecodeError::UnknownAttr(200))
-        ]
-    );
+    assert_eq!(items, [Ok((attr::MODE, AttrValue::Mode(0))), Err(DecodeError::UnknownAttr(200))]);
 }
 
 #[test]
 fn bytes_left_over_are_an_error() {
-    let fattr = Fattr {
-        mask: Bitmap::of(&[attr::MODE]),
-        values: &[0; 8],
-    };
+    let fattr = Fattr { mask: Bitmap::of(&[attr::MODE]), values: &[0; 8] };
     assert_eq!(fattr.iter().last(), Some(Err(DecodeError::Trailing)));
 }
 
@@ -171,9 +123,8 @@ fn fewer_attributes_than_announced() {
     let written = fattr.finish();
     assert_eq!(written, Bitmap::of(&[attr::SIZE]));
     w.u32(7);
-    let expected = [
-        1, 2, 3, 0, 0, 0, 1, 0, 0, 0, 16, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 7,
-    ];
+    let expected =
+        [1, 2, 3, 0, 0, 0, 1, 0, 0, 0, 16, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 7];
     assert_eq!(w.bytes(), expected);
 }
 
@@ -194,28 +145,16 @@ fn bitmaps() {
     set.insert(1);
     set.insert(1000);
     assert_eq!(encoded(&set), [0, 0, 0, 2, 0x80, 0, 0, 3, 0, 0, 0, 1]);
-    assert_eq!(
-        set.intersect(&Bitmap::of(&[1, 2, 32])),
-        Bitmap::of(&[1, 32])
-    );
+    assert_eq!(set.intersect(&Bitmap::of(&[1, 2, 32])), Bitmap::of(&[1, 32]));
     assert_eq!(set.without(&Bitmap::of(&[0, 31])), Bitmap::of(&[1, 32]));
-    assert_eq!(
-        Bitmap::of(&[1]).union(&Bitmap::of(&[200])),
-        Bitmap::of(&[1, 200])
-    );
+    assert_eq!(Bitmap::of(&[1]).union(&Bitmap::of(&[200])), Bitmap::of(&[1, 200]));
     assert!(Bitmap::of(&[1]).is_subset(&set) && !set.is_subset(&Bitmap::of(&[1])));
     assert_eq!(encoded(&Bitmap::EMPTY), [0; 4]);
 
     let mut w = Writer::new(Vec::new());
     vec![0u32; 8].encode(&mut w);
-    assert_eq!(
-        Bitmap::decode(&mut Reader::new(w.bytes())),
-        Ok(Bitmap::EMPTY)
-    );
+    assert_eq!(Bitmap::decode(&mut Reader::new(w.bytes())), Ok(Bitmap::EMPTY));
     let mut w = Writer::new(Vec::new());
     vec![0u32; 9].encode(&mut w);
-    assert_eq!(
-        Bitmap::decode(&mut Reader::new(w.bytes())),
-        Err(DecodeError::TooMany { limit: 8 })
-    );
+    assert_eq!(Bitmap::decode(&mut Reader::new(w.bytes())), Err(DecodeError::TooMany { limit: 8 }));
 }

@@ -26,9 +26,7 @@ impl Noise {
             2..=4 => noise as u32 & 1,
             _ => noise as u32 & 15,
         };
-        (0..count)
-            .flat_map(|_| word(self.next()).to_be_bytes())
-            .collect()
+        (0..count).flat_map(|_| word(self.next()).to_be_bytes()).collect()
     }
 }
 
@@ -86,14 +84,8 @@ fn noise() {
 #[test]
 fn every_word_of_every_sample_overwritten() {
     let ops = sample_args::all().iter().map(encoded).collect::<Vec<_>>();
-    let results = sample_results::all()
-        .iter()
-        .map(encoded)
-        .collect::<Vec<_>>();
-    let callbacks = sample_callbacks::args()
-        .iter()
-        .map(encoded)
-        .collect::<Vec<_>>();
+    let results = sample_results::all().iter().map(encoded).collect::<Vec<_>>();
+    let callbacks = sample_callbacks::args().iter().map(encoded).collect::<Vec<_>>();
     for bytes in ops.iter().chain(&results).chain(&callbacks) {
         for at in (0..bytes.len()).step_by(4) {
             for word in [0, 1, 2, 5, 1024, 0x7fff_ffff, u32::MAX] {
@@ -116,47 +108,27 @@ fn giant_counts_are_refused_before_allocating() {
     assert!(TestStateidArgs::decode(&mut Reader::new(&bytes)).is_err_and(refused));
     assert!(SecInfoOk::decode(&mut Reader::new(&bytes)).is_err_and(refused));
     let within = (limits::STATEIDS as u32).to_be_bytes();
-    assert_eq!(
-        TestStateidArgs::decode(&mut Reader::new(&within)),
-        Err(DecodeError::Short)
-    );
+    assert_eq!(TestStateidArgs::decode(&mut Reader::new(&within)), Err(DecodeError::Short));
 
     let header = [0, 0, 0, 0, 0, 0, 0, 1, 0xff, 0xff, 0xff, 0xff];
     let mut compound = CompoundArgs::decode(Reader::new(&header)).unwrap();
-    let short = OpDecodeError {
-        num: OpNum::ILLEGAL,
-        error: DecodeError::Short,
-    };
+    let short = OpDecodeError { num: OpNum::ILLEGAL, error: DecodeError::Short };
     assert_eq!(compound.next_op(), Some(Err(short)));
 }
 
 #[test]
 fn errors_name_the_operation() {
-    let putfh = [
-        &[
-            0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 22, 0, 0, 0, 129,
-        ][..],
-        &[0; 132],
-    ]
-    .concat();
+    let putfh =
+        [&[0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 22, 0, 0, 0, 129][..], &[0; 132]].concat();
     let mut compound = CompoundArgs::decode(Reader::new(&putfh)).unwrap();
     let error = DecodeError::TooLong { limit: 128 };
-    assert_eq!(
-        compound.next_op(),
-        Some(Err(OpDecodeError {
-            num: OpNum::PUTFH,
-            error
-        }))
-    );
+    assert_eq!(compound.next_op(), Some(Err(OpDecodeError { num: OpNum::PUTFH, error })));
 }
 
 #[test]
 fn unknown_operations_keep_their_number() {
     for number in [0, 1, 2, 76, 10_044, u32::MAX] {
-        assert_eq!(
-            Op::decode(OpNum(number), &mut Reader::new(&[])),
-            Ok(Op::Illegal(number))
-        );
+        assert_eq!(Op::decode(OpNum(number), &mut Reader::new(&[])), Ok(Op::Illegal(number)));
         assert_eq!(Op::Illegal(number).num(), OpNum(number));
     }
     assert_eq!(
@@ -167,14 +139,7 @@ fn unknown_operations_keep_their_number() {
 
 #[test]
 fn a_very_long_directory_is_walked_without_recursion() {
-    let entry = [
-        &[0, 0, 0, 1][..],
-        &[0; 8],
-        &[0, 0, 0, 1],
-        b"n\0\0\0",
-        &[0; 8],
-    ]
-    .concat();
+    let entry = [&[0, 0, 0, 1][..], &[0; 8], &[0, 0, 0, 1], b"n\0\0\0", &[0; 8]].concat();
     let bytes = [&[0; 8][..], &entry.repeat(100_000), &[0; 8]].concat();
     assert_eq!(
         ReadDirOk::decode(&mut Reader::new(&bytes)).map(|ok| ok.iter().count()),

@@ -502,32 +502,8 @@ fn sizes_and_special_values() {
         (PROGRAM, VERSION, PROC_NULL, PROC_COMPOUND, CALLBACK_VERSION),
         (100_003, 4, 0, 1, 1)
     );
-    assert_eq!(
-        Stateid::ANONYMOUS,
-        Stateid {
-            seqid: 0,
-            other: [0; 12]
-        }
-    );
-    assert_eq!(
-        Stateid::READ_BYPASS,
-        Stateid {
-            seqid: 0xffff_ffff,
-            other: [0xff; 12]
-        }
-    );
-    assert_eq!(
-        Stateid::CURRENT,
-        Stateid {
-            seqid: 1,
-            other: [0; 12]
-        }
-    );
-    assert_eq!(
-        Stateid::INVALID,
-        Stateid {
-            seqid: 0xffff_ffff,
-            other: [0; 12]
-        }
-    );
+    assert_eq!(Stateid::ANONYMOUS, Stateid { seqid: 0, other: [0; 12] });
+    assert_eq!(Stateid::READ_BYPASS, Stateid { seqid: 0xffff_ffff, other: [0xff; 12] });
+    assert_eq!(Stateid::CURRENT, Stateid { seqid: 1, other: [0; 12] });
+    assert_eq!(Stateid::INVALID, Stateid { seqid: 0xffff_ffff, other: [0; 12] });
 }

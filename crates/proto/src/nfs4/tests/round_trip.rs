@@ -30,10 +30,7 @@ fn check<T: Encode + Debug>(
     assert_eq!(decode(&mut r).as_deref(), Ok(&bytes[..]), "{value:?}");
     assert_eq!(r.remaining(), 0, "{value:?}");
     for len in 0..bytes.len() {
-        assert!(
-            decode(&mut Reader::new(&bytes[..len])).is_err(),
-            "{value:?} cut to {len}"
-        );
+        assert!(decode(&mut Reader::new(&bytes[..len])).is_err(), "{value:?} cut to {len}");
     }
 }
 
@@ -45,11 +42,7 @@ fn every_operation() {
         let bytes = encoded(sample);
         assert_eq!(op(&mut Reader::new(&bytes)).as_ref(), Ok(sample));
     }
-    let sampled: BTreeSet<OpNum> = samples
-        .iter()
-        .map(Op::num)
-        .chain([OpNum::ILLEGAL])
-        .collect();
+    let sampled: BTreeSet<OpNum> = samples.iter().map(Op::num).chain([OpNum::ILLEGAL]).collect();
     assert_eq!(sampled, OpNum::KNOWN.iter().copied().collect());
 }
 
@@ -57,14 +50,9 @@ fn every_operation() {
 fn every_result() {
     let samples = sample_results::all();
     for sample in &samples {
-        check(sample, |r| {
-            OpResult::decode(r).map(|result| encoded(&result))
-        });
+        check(sample, |r| OpResult::decode(r).map(|result| encoded(&result)));
         let bytes = encoded(sample);
-        assert_eq!(
-            OpResult::decode(&mut Reader::new(&bytes)).as_ref(),
-            Ok(sample)
-        );
+        assert_eq!(OpResult::decode(&mut Reader::new(&bytes)).as_ref(), Ok(sample));
     }
 }
 
@@ -76,42 +64,25 @@ fn every_callback() {
         let bytes = encoded(sample);
         assert_eq!(cb_op(&mut Reader::new(&bytes)).as_ref(), Ok(sample));
     }
-    let sampled: BTreeSet<CbOpNum> = samples
-        .iter()
-        .map(CbOp::num)
-        .chain([CbOpNum::ILLEGAL])
-        .collect();
+    let sampled: BTreeSet<CbOpNum> =
+        samples.iter().map(CbOp::num).chain([CbOpNum::ILLEGAL]).collect();
     assert_eq!(sampled, CbOpNum::KNOWN.iter().copied().collect());
     for sample in &sample_callbacks::results() {
-        check(sample, |r| {
-            CbOpResult::decode(r).map(|result| encoded(&result))
-        });
+        check(sample, |r| CbOpResult::decode(r).map(|result| encoded(&result)));
         let bytes = encoded(sample);
-        assert_eq!(
-            CbOpResult::decode(&mut Reader::new(&bytes)).as_ref(),
-            Ok(sample)
-        );
+        assert_eq!(CbOpResult::decode(&mut Reader::new(&bytes)).as_ref(), Ok(sample));
     }
 }
 
 #[test]
 fn values_inside_opaque_bodies() {
-    check(&sample_callbacks::rename(), |r| {
-        callback::NotifyRename::decode(r).map(|v| encoded(&v))
-    });
+    check(&sample_callbacks::rename(), |r| callback::NotifyRename::decode(r).map(|v| encoded(&v)));
     check(&sample_callbacks::device_change(), |r| {
         callback::NotifyDeviceIdChange::decode(r).map(|v| encoded(&v))
     });
-    let addrs = MultipathList {
-        addrs: vec![sample_args::ADDR],
-    };
-    let device = FileLayoutDsAddr {
-        stripe_indices: vec![0, 1],
-        multipath_ds_list: vec![addrs],
-    };
-    check(&device, |r| {
-        FileLayoutDsAddr::decode(r).map(|v| encoded(&v))
-    });
+    let addrs = MultipathList { addrs: vec![sample_args::ADDR] };
+    let device = FileLayoutDsAddr { stripe_indices: vec![0, 1], multipath_ds_list: vec![addrs] };
+    check(&device, |r| FileLayoutDsAddr::decode(r).map(|v| encoded(&v)));
     let layout = FileLayout {
         deviceid: sample_args::DEVICE,
         util: 1,
@@ -175,35 +146,21 @@ fn a_whole_callback() {
 
     let mut w = Writer::new(Vec::new());
     let header = CbCompoundRes::begin(&mut w, b"t");
-    sample_callbacks::results()
-        .iter()
-        .for_each(|result| result.encode(&mut w));
+    sample_callbacks::results().iter().for_each(|result| result.encode(&mut w));
     header.finish(&mut w, Status::OK, 2);
     let bytes = w.into_inner();
     let mut reply = CbCompoundRes::decode(Reader::new(&bytes)).unwrap();
     let first: Vec<_> = core::iter::from_fn(|| reply.next_result()).collect();
-    let expected: Vec<_> = sample_callbacks::results()
-        .into_iter()
-        .take(2)
-        .map(Ok)
-        .collect();
+    let expected: Vec<_> = sample_callbacks::results().into_iter().take(2).map(Ok).collect();
     assert_eq!(first, expected);
 }
 
 #[test]
 fn directory_entries() {
     let directory = sample_results::directory();
-    let entries: Vec<_> = directory
-        .iter()
-        .map(|entry| (entry.cookie, entry.name, entry.attrs))
-        .collect();
-    assert_eq!(
-        entries,
-        [
-            (3, &b"a"[..], sample_args::FATTR),
-            (4, b"bcdef", sample_args::FATTR)
-        ]
-    );
+    let entries: Vec<_> =
+        directory.iter().map(|entry| (entry.cookie, entry.name, entry.attrs)).collect();
+    assert_eq!(entries, [(3, &b"a"[..], sample_args::FATTR), (4, b"bcdef", sample_args::FATTR)]);
     assert!(directory.eof);
 
     let mut w = Writer::new(Vec::new());
@@ -220,29 +177,14 @@ fn directory_entries() {
 fn exact_bytes() {
     let putfh = Op::PutFh(PutFhArgs { object: b"abc" });
     assert_eq!(encoded(&putfh), b"\0\0\0\x16\0\0\0\x03abc\0");
-    let getattr = Op::GetAttr(GetAttrArgs {
-        attr_request: Bitmap::of(&[1, 33]),
-    });
-    assert_eq!(
-        encoded(&getattr),
-        b"\0\0\0\x09\0\0\0\x02\0\0\0\x02\0\0\0\x02"
-    );
-    let close = Op::Close(CloseArgs {
-        seqid: 5,
-        open_stateid: Stateid::CURRENT,
-    });
-    assert_eq!(
-        encoded(&close),
-        b"\0\0\0\x04\0\0\0\x05\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\0"
-    );
+    let getattr = Op::GetAttr(GetAttrArgs { attr_request: Bitmap::of(&[1, 33]) });
+    assert_eq!(encoded(&getattr), b"\0\0\0\x09\0\0\0\x02\0\0\0\x02\0\0\0\x02");
+    let close = Op::Close(CloseArgs { seqid: 5, open_stateid: Stateid::CURRENT });
+    assert_eq!(encoded(&close), b"\0\0\0\x04\0\0\0\x05\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\0");
 }
 
 #[test]
 fn operations_are_small() {
     assert!(size_of::<Op<'_>>() <= 320, "{}", size_of::<Op<'_>>());
-    assert!(
-        size_of::<OpBody<'_>>() <= 320,
-        "{}",
-        size_of::<OpBody<'_>>()
-    );
+    assert!(size_of::<OpBody<'_>>() <= 320, "{}", size_of::<OpBody<'_>>());
 }

@@ -7,38 +7,22 @@ use alloc::vec::Vec;
 use crate::nfs4::v40::*;
 use crate::nfs4::*;
 
-pub(super) const STATEID: Stateid = Stateid {
-    seqid: 7,
-    other: *b"twelve bytes",
-};
+pub(super) const STATEID: Stateid = Stateid { seqid: 7, other: *b"twelve bytes" };
 pub(super) const VERIFIER: Verifier = Verifier(*b"verifier");
 pub(super) const SESSION: SessionId = SessionId(*b"session id 16 by");
 pub(super) const DEVICE: DeviceId = DeviceId(*b"device id sixtee");
-pub(super) const TIME: Time = Time {
-    sec: -5,
-    nsec: 999_999_999,
-};
-pub(super) const OWNER: StateOwner<'static> = StateOwner {
-    clientid: ClientId(0x1122),
-    owner: b"owner",
-};
+pub(super) const TIME: Time = Time { sec: -5, nsec: 999_999_999 };
+pub(super) const OWNER: StateOwner<'static> =
+    StateOwner { clientid: ClientId(0x1122), owner: b"owner" };
 pub(super) const MASK: Bitmap = Bitmap::of(&[attr::TYPE, attr::MODE, attr::OPEN_ARGUMENTS]);
 pub(super) const FATTR: Fattr<'static> = Fattr {
     mask: Bitmap::of(&[attr::SIZE, attr::MODE]),
     values: &[0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 1, 0xa4],
 };
-pub(super) const BODY: LayoutBody<'static> = LayoutBody {
-    layout_type: LayoutType::FLEX_FILES,
-    body: b"flexible",
-};
-pub(super) const ADDR: NetAddr<'static> = NetAddr {
-    netid: b"tcp6",
-    addr: b"::1.8.1",
-};
-const OPS: StateProtectOps = StateProtectOps {
-    must_enforce: MASK,
-    must_allow: Bitmap::EMPTY,
-};
+pub(super) const BODY: LayoutBody<'static> =
+    LayoutBody { layout_type: LayoutType::FLEX_FILES, body: b"flexible" };
+pub(super) const ADDR: NetAddr<'static> = NetAddr { netid: b"tcp6", addr: b"::1.8.1" };
+const OPS: StateProtectOps = StateProtectOps { must_enforce: MASK, must_allow: Bitmap::EMPTY };
 
 pub(super) fn all() -> Vec<Op<'static>> {
     [
@@ -59,13 +43,7 @@ pub(super) fn all() -> Vec<Op<'static>> {
 }
 
 fn handles() -> Vec<Op<'static>> {
-    let create = |objtype| {
-        Op::Create(CreateArgs {
-            objtype,
-            objname: b"new",
-            createattrs: FATTR,
-        })
-    };
+    let create = |objtype| Op::Create(CreateArgs { objtype, objname: b"new", createattrs: FATTR });
     vec![
         Op::GetFh,
         Op::LookupP,
@@ -78,14 +56,9 @@ fn handles() -> Vec<Op<'static>> {
         Op::Lookup(LookupArgs { objname: b"name" }),
         Op::Link(LinkArgs { newname: b"other" }),
         Op::Remove(RemoveArgs { target: b"" }),
-        Op::Rename(RenameArgs {
-            oldname: b"a",
-            newname: b"bb",
-        }),
+        Op::Rename(RenameArgs { oldname: b"a", newname: b"bb" }),
         Op::SecInfo(SecInfoArgs { name: b"secret" }),
-        Op::SecInfoNoName(SecInfoNoNameArgs {
-            style: SecInfoStyle::PARENT,
-        }),
+        Op::SecInfoNoName(SecInfoNoNameArgs { style: SecInfoStyle::PARENT }),
         create(CreateType::Link(b"target")),
         create(CreateType::Block(Specdata { major: 8, minor: 1 })),
         create(CreateType::Char(Specdata { major: 1, minor: 3 })),
@@ -98,31 +71,15 @@ fn handles() -> Vec<Op<'static>> {
 
 fn attributes() -> Vec<Op<'static>> {
     vec![
-        Op::Access(AccessArgs {
-            access: Access::READ | Access::XALIST,
-        }),
+        Op::Access(AccessArgs { access: Access::READ | Access::XALIST }),
         Op::GetAttr(GetAttrArgs { attr_request: MASK }),
-        Op::SetAttr(SetAttrArgs {
-            stateid: STATEID,
-            obj_attributes: FATTR,
-        }),
-        Op::Verify(VerifyArgs {
-            obj_attributes: FATTR,
-        }),
-        Op::NVerify(NVerifyArgs {
-            obj_attributes: Fattr::EMPTY,
-        }),
+        Op::SetAttr(SetAttrArgs { stateid: STATEID, obj_attributes: FATTR }),
+        Op::Verify(VerifyArgs { obj_attributes: FATTR }),
+        Op::NVerify(NVerifyArgs { obj_attributes: Fattr::EMPTY }),
         Op::OpenAttr(OpenAttrArgs { createdir: true }),
         Op::GetXattr(GetXattrArgs { name: b"key" }),
-        Op::SetXattr(SetXattrArgs {
-            option: SetXattrOption::CREATE,
-            key: b"key",
-            value: b"value",
-        }),
-        Op::ListXattrs(ListXattrsArgs {
-            cookie: 3,
-            maxcount: 4096,
-        }),
+        Op::SetXattr(SetXattrArgs { option: SetXattrOption::CREATE, key: b"key", value: b"value" }),
+        Op::ListXattrs(ListXattrsArgs { cookie: 3, maxcount: 4096 }),
         Op::RemoveXattr(RemoveXattrArgs { name: b"key" }),
     ]
 }
@@ -138,37 +95,22 @@ fn opens() -> Vec<Op<'static>> {
             claim,
         })
     };
-    let both = CreateVerfAttr {
-        verf: VERIFIER,
-        attrs: FATTR,
-    };
+    let both = CreateVerfAttr { verf: VERIFIER, attrs: FATTR };
     vec![
         open(OpenHow::NoCreate, OpenClaim::Null(b"file")),
         open(OpenHow::Create(CreateHow::Unchecked(FATTR)), OpenClaim::Fh),
-        open(
-            OpenHow::Create(CreateHow::Guarded(FATTR)),
-            OpenClaim::DelegPrevFh,
-        ),
-        open(
-            OpenHow::Create(CreateHow::Exclusive(VERIFIER)),
-            OpenClaim::DelegCurFh(STATEID),
-        ),
+        open(OpenHow::Create(CreateHow::Guarded(FATTR)), OpenClaim::DelegPrevFh),
+        open(OpenHow::Create(CreateHow::Exclusive(VERIFIER)), OpenClaim::DelegCurFh(STATEID)),
         open(
             OpenHow::Create(CreateHow::Exclusive41(both)),
             OpenClaim::Previous(DelegationType::WRITE),
         ),
         open(
             OpenHow::NoCreate,
-            OpenClaim::DelegateCur(ClaimDelegateCur {
-                delegate_stateid: STATEID,
-                file: b"file",
-            }),
+            OpenClaim::DelegateCur(ClaimDelegateCur { delegate_stateid: STATEID, file: b"file" }),
         ),
         open(OpenHow::NoCreate, OpenClaim::DelegatePrev(b"file")),
-        Op::Close(CloseArgs {
-            seqid: 1,
-            open_stateid: STATEID,
-        }),
+        Op::Close(CloseArgs { seqid: 1, open_stateid: STATEID }),
         Op::OpenDowngrade(OpenDowngradeArgs {
             open_stateid: STATEID,
             seqid: 2,
@@ -189,21 +131,14 @@ fn data() -> Vec<Op<'static>> {
         pattern: b"pattern",
     };
     vec![
-        Op::Read(ReadArgs {
-            stateid: STATEID,
-            offset: 1 << 40,
-            count: 1 << 20,
-        }),
+        Op::Read(ReadArgs { stateid: STATEID, offset: 1 << 40, count: 1 << 20 }),
         Op::Write(WriteArgs {
             stateid: STATEID,
             offset: 5,
             stable: StableHow::DATA_SYNC,
             data: b"some data",
         }),
-        Op::Commit(CommitArgs {
-            offset: 3,
-            count: 4,
-        }),
+        Op::Commit(CommitArgs { offset: 3, count: 4 }),
         Op::ReadDir(ReadDirArgs {
             cookie: 3,
             cookieverf: VERIFIER,
@@ -211,32 +146,16 @@ fn data() -> Vec<Op<'static>> {
             maxcount: 8192,
             attr_request: MASK,
         }),
-        Op::Allocate(AllocateArgs {
-            stateid: STATEID,
-            offset: 1,
-            length: 2,
-        }),
-        Op::Deallocate(DeallocateArgs {
-            stateid: STATEID,
-            offset: 1,
-            length: 2,
-        }),
+        Op::Allocate(AllocateArgs { stateid: STATEID, offset: 1, length: 2 }),
+        Op::Deallocate(DeallocateArgs { stateid: STATEID, offset: 1, length: 2 }),
         Op::IoAdvise(IoAdviseArgs {
             stateid: STATEID,
             offset: 1,
             count: 2,
             hints: Bitmap::of(&[4]),
         }),
-        Op::ReadPlus(ReadPlusArgs {
-            stateid: STATEID,
-            offset: 1,
-            count: 2,
-        }),
-        Op::Seek(SeekArgs {
-            stateid: STATEID,
-            offset: 1,
-            what: DataContent::HOLE,
-        }),
+        Op::ReadPlus(ReadPlusArgs { stateid: STATEID, offset: 1, count: 2 }),
+        Op::Seek(SeekArgs { stateid: STATEID, offset: 1, what: DataContent::HOLE }),
         Op::WriteSame(Box::new(WriteSameArgs {
             stateid: STATEID,
             stable: StableHow::UNSTABLE,
@@ -255,12 +174,8 @@ fn locks_and_delegations() -> Vec<Op<'static>> {
             locker,
         })
     };
-    let want = |claim| {
-        Op::WantDelegation(WantDelegationArgs {
-            want: ShareAccess::WANT_ANY_DELEG,
-            claim,
-        })
-    };
+    let want =
+        |claim| Op::WantDelegation(WantDelegationArgs { want: ShareAccess::WANT_ANY_DELEG, claim });
     vec![
         lock(Locker::New(OpenToLockOwner {
             open_seqid: 1,
@@ -268,16 +183,8 @@ fn locks_and_delegations() -> Vec<Op<'static>> {
             lock_seqid: 2,
             lock_owner: OWNER,
         })),
-        lock(Locker::Existing(ExistLockOwner {
-            lock_stateid: STATEID,
-            lock_seqid: 3,
-        })),
-        Op::LockT(LockTArgs {
-            locktype: LockType::READ,
-            offset: 1,
-            length: 2,
-            owner: OWNER,
-        }),
+        lock(Locker::Existing(ExistLockOwner { lock_stateid: STATEID, lock_seqid: 3 })),
+        Op::LockT(LockTArgs { locktype: LockType::READ, offset: 1, length: 2, owner: OWNER }),
         Op::LockU(LockUArgs {
             locktype: LockType::READ,
             seqid: 4,
@@ -285,12 +192,8 @@ fn locks_and_delegations() -> Vec<Op<'static>> {
             offset: 1,
             length: 2,
         }),
-        Op::DelegPurge(DelegPurgeArgs {
-            clientid: ClientId(1),
-        }),
-        Op::DelegReturn(DelegReturnArgs {
-            deleg_stateid: STATEID,
-        }),
+        Op::DelegPurge(DelegPurgeArgs { clientid: ClientId(1) }),
+        Op::DelegReturn(DelegReturnArgs { deleg_stateid: STATEID }),
         want(DelegClaim::Fh),
         want(DelegClaim::DelegPrevFh),
         want(DelegClaim::Previous(DelegationType::READ)),
@@ -308,10 +211,7 @@ fn locks_and_delegations() -> Vec<Op<'static>> {
 fn clients() -> Vec<Op<'static>> {
     let exchange = |state_protect, client_impl_id| {
         Op::ExchangeId(Box::new(ExchangeIdArgs {
-            clientowner: ClientOwner {
-                verifier: VERIFIER,
-                ownerid: b"a client",
-            },
+            clientowner: ClientOwner { verifier: VERIFIER, ownerid: b"a client" },
             flags: ExchangeIdFlags::USE_NON_PNFS | ExchangeIdFlags::SUPP_MOVED_REFER,
             state_protect,
             client_impl_id,
@@ -328,34 +228,20 @@ fn clients() -> Vec<Op<'static>> {
         exchange(StateProtectArgs::None, None),
         exchange(
             StateProtectArgs::MachCred(OPS),
-            Some(ImplId {
-                domain: b"d",
-                name: b"n",
-                date: TIME,
-            }),
+            Some(ImplId { domain: b"d", name: b"n", date: TIME }),
         ),
         exchange(StateProtectArgs::Ssv(ssv), None),
-        Op::DestroyClientId(DestroyClientIdArgs {
-            clientid: ClientId(u64::MAX),
-        }),
+        Op::DestroyClientId(DestroyClientIdArgs { clientid: ClientId(u64::MAX) }),
         Op::ReclaimComplete(ReclaimCompleteArgs { one_fs: false }),
         Op::FreeStateid(FreeStateidArgs { stateid: STATEID }),
-        Op::TestStateid(TestStateidArgs {
-            stateids: vec![STATEID, Stateid::CURRENT],
-        }),
-        Op::SetSsv(SetSsvArgs {
-            ssv: b"ssv",
-            digest: b"digest",
-        }),
+        Op::TestStateid(TestStateidArgs { stateids: vec![STATEID, Stateid::CURRENT] }),
+        Op::SetSsv(SetSsvArgs { ssv: b"ssv", digest: b"digest" }),
     ]
 }
 
 fn sessions() -> Vec<Op<'static>> {
-    let fore = ChannelAttrs {
-        maxrequestsize: 1 << 20,
-        maxoperations: 16,
-        ..ChannelAttrs::default()
-    };
+    let fore =
+        ChannelAttrs { maxrequestsize: 1 << 20, maxoperations: 16, ..ChannelAttrs::default() };
     let sec_parms = vec![
         CallbackSecParms::None,
         CallbackSecParms::Sys(AuthSysParms {
@@ -377,17 +263,11 @@ fn sessions() -> Vec<Op<'static>> {
             sequence: 2,
             flags: CreateSessionFlags::CONN_BACK_CHAN,
             fore_chan_attrs: fore,
-            back_chan_attrs: ChannelAttrs {
-                rdma_ird: Some(4),
-                ..fore
-            },
+            back_chan_attrs: ChannelAttrs { rdma_ird: Some(4), ..fore },
             cb_program: 0x4000_0000,
             sec_parms: sec_parms.clone(),
         })),
-        Op::BackchannelCtl(BackchannelCtlArgs {
-            cb_program: 0x4000_0000,
-            sec_parms,
-        }),
+        Op::BackchannelCtl(BackchannelCtlArgs { cb_program: 0x4000_0000, sec_parms }),
         Op::BindConnToSession(BindConnToSessionArgs {
             sessid: SESSION,
             dir: DirFromClient::FORE_OR_BOTH,
@@ -477,11 +357,8 @@ fn layouts() -> Vec<Op<'static>> {
 }
 
 fn copies() -> Vec<Op<'static>> {
-    let source_server = vec![
-        NetLoc::Name(b"host"),
-        NetLoc::Url(b"nfs://host/"),
-        NetLoc::NetAddr(ADDR),
-    ];
+    let source_server =
+        vec![NetLoc::Name(b"host"), NetLoc::Url(b"nfs://host/"), NetLoc::NetAddr(ADDR)];
     vec![
         Op::Copy(Box::new(CopyArgs {
             src_stateid: STATEID,
@@ -511,22 +388,11 @@ fn copies() -> Vec<Op<'static>> {
 
 fn v40() -> Vec<Op<'static>> {
     vec![
-        Op::OpenConfirm(OpenConfirmArgs {
-            open_stateid: STATEID,
-            seqid: 1,
-        }),
-        Op::Renew(RenewArgs {
-            clientid: ClientId(1),
-        }),
+        Op::OpenConfirm(OpenConfirmArgs { open_stateid: STATEID, seqid: 1 }),
+        Op::Renew(RenewArgs { clientid: ClientId(1) }),
         Op::SetClientId(Box::new(SetClientIdArgs {
-            client: NfsClientId {
-                verifier: VERIFIER,
-                id: b"old client",
-            },
-            callback: CbClient {
-                cb_program: 1,
-                cb_location: ADDR,
-            },
+            client: NfsClientId { verifier: VERIFIER, id: b"old client" },
+            callback: CbClient { cb_program: 1, cb_location: ADDR },
             callback_ident: 2,
         })),
         Op::SetClientIdConfirm(SetClientIdConfirmArgs {

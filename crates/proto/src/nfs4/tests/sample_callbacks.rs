@@ -9,19 +9,11 @@ use crate::nfs4::callback::*;
 use crate::nfs4::*;
 
 pub(super) fn args() -> Vec<CbOp<'static>> {
-    let push = |delegation| {
-        CbOp::PushDeleg(CbPushDelegArgs {
-            fh: b"fh",
-            delegation,
-        })
-    };
+    let push = |delegation| CbOp::PushDeleg(CbPushDelegArgs { fh: b"fh", delegation });
     [
         recalls(),
         notifications(),
-        sample_results::delegations()
-            .into_iter()
-            .map(push)
-            .collect(),
+        sample_results::delegations().into_iter().map(push).collect(),
         offloads(),
     ]
     .concat()
@@ -40,18 +32,12 @@ pub(super) fn results() -> Vec<CbOpResult<'static>> {
         with(
             CbOpNum::GETATTR,
             Status::OK,
-            CbOpBody::GetAttr(CbGetAttrOk {
-                obj_attributes: FATTR,
-            }),
+            CbOpBody::GetAttr(CbGetAttrOk { obj_attributes: FATTR }),
         ),
         with(CbOpNum::SEQUENCE, Status::OK, CbOpBody::Sequence(sequence)),
         with(CbOpNum::RECALL, Status::OK, CbOpBody::Void),
     ];
-    all.extend(
-        CbOpNum::KNOWN
-            .iter()
-            .map(|num| with(*num, Status::DELAY, CbOpBody::Void)),
-    );
+    all.extend(CbOpNum::KNOWN.iter().map(|num| with(*num, Status::DELAY, CbOpBody::Void)));
     all
 }
 
@@ -64,46 +50,20 @@ fn recalls() -> Vec<CbOp<'static>> {
             recall,
         })
     };
-    let file = LayoutRecallFile {
-        fh: b"fh",
-        offset: 1,
-        length: 2,
-        stateid: STATEID,
-    };
+    let file = LayoutRecallFile { fh: b"fh", offset: 1, length: 2, stateid: STATEID };
     let calls = vec![
-        ReferringCall {
-            sequenceid: 1,
-            slotid: 2,
-        },
-        ReferringCall {
-            sequenceid: 3,
-            slotid: 4,
-        },
+        ReferringCall { sequenceid: 1, slotid: 2 },
+        ReferringCall { sequenceid: 3, slotid: 4 },
     ];
     vec![
-        CbOp::GetAttr(CbGetAttrArgs {
-            fh: b"fh",
-            attr_request: MASK,
-        }),
-        CbOp::Recall(CbRecallArgs {
-            stateid: STATEID,
-            truncate: false,
-            fh: b"fh",
-        }),
+        CbOp::GetAttr(CbGetAttrArgs { fh: b"fh", attr_request: MASK }),
+        CbOp::Recall(CbRecallArgs { stateid: STATEID, truncate: false, fh: b"fh" }),
         layout_recall(LayoutRecall::File(file)),
         layout_recall(LayoutRecall::Fsid(Fsid { major: 1, minor: 2 })),
         layout_recall(LayoutRecall::All),
-        CbOp::RecallAny(CbRecallAnyArgs {
-            objects_to_keep: 1,
-            type_mask: Bitmap::of(&[0, 1]),
-        }),
-        CbOp::RecallableObjAvail(CbRecallableObjAvailArgs {
-            objects_to_keep: 1,
-            type_mask: MASK,
-        }),
-        CbOp::RecallSlot(CbRecallSlotArgs {
-            target_highest_slotid: 3,
-        }),
+        CbOp::RecallAny(CbRecallAnyArgs { objects_to_keep: 1, type_mask: Bitmap::of(&[0, 1]) }),
+        CbOp::RecallableObjAvail(CbRecallableObjAvailArgs { objects_to_keep: 1, type_mask: MASK }),
+        CbOp::RecallSlot(CbRecallSlotArgs { target_highest_slotid: 3 }),
         CbOp::Sequence(CbSequenceArgs {
             sessionid: SESSION,
             sequenceid: 1,
@@ -119,41 +79,20 @@ fn recalls() -> Vec<CbOp<'static>> {
 }
 
 fn notifications() -> Vec<CbOp<'static>> {
-    let changes = vec![Notify {
-        mask: Bitmap::of(&[2]),
-        values: b"encoded",
-    }];
+    let changes = vec![Notify { mask: Bitmap::of(&[2]), values: b"encoded" }];
     vec![
-        CbOp::Notify(CbNotifyArgs {
-            stateid: STATEID,
-            fh: b"dir",
-            changes: changes.clone(),
-        }),
+        CbOp::Notify(CbNotifyArgs { stateid: STATEID, fh: b"dir", changes: changes.clone() }),
         CbOp::NotifyDeviceId(CbNotifyDeviceIdArgs { changes }),
-        CbOp::NotifyLock(CbNotifyLockArgs {
-            fh: b"fh",
-            lock_owner: OWNER,
-        }),
-        CbOp::WantsCancelled(CbWantsCancelledArgs {
-            contended: true,
-            resourced: false,
-        }),
+        CbOp::NotifyLock(CbNotifyLockArgs { fh: b"fh", lock_owner: OWNER }),
+        CbOp::WantsCancelled(CbWantsCancelledArgs { contended: true, resourced: false }),
     ]
 }
 
 fn offloads() -> Vec<CbOp<'static>> {
-    let offload = |offload_info| {
-        CbOp::Offload(CbOffloadArgs {
-            fh: b"fh",
-            stateid: STATEID,
-            offload_info,
-        })
-    };
+    let offload =
+        |offload_info| CbOp::Offload(CbOffloadArgs { fh: b"fh", stateid: STATEID, offload_info });
     vec![
-        offload(OffloadInfo::Failed {
-            status: Status::NOSPC,
-            bytes_copied: 3,
-        }),
+        offload(OffloadInfo::Failed { status: Status::NOSPC, bytes_copied: 3 }),
         offload(OffloadInfo::Done(WriteResponse {
             callback_id: None,
             count: 1,
@@ -165,10 +104,7 @@ fn offloads() -> Vec<CbOp<'static>> {
 
 /// The values inside notifications, which no operation decodes by itself.
 pub(super) fn rename() -> NotifyRename<'static> {
-    let entry = NotifyEntry {
-        file: b"name",
-        attrs: FATTR,
-    };
+    let entry = NotifyEntry { file: b"name", attrs: FATTR };
     let removed = NotifyRemove { entry, cookie: 1 };
     let add = NotifyAdd {
         old_entry: Some(removed),
@@ -177,16 +113,9 @@ pub(super) fn rename() -> NotifyRename<'static> {
         prev_entry: Some(PrevEntry { entry, cookie: 3 }),
         last_entry: true,
     };
-    NotifyRename {
-        old_entry: removed,
-        new_entry: add,
-    }
+    NotifyRename { old_entry: removed, new_entry: add }
 }
 
 pub(super) fn device_change() -> NotifyDeviceIdChange {
-    NotifyDeviceIdChange {
-        layout_type: LayoutType::SCSI,
-        deviceid: DEVICE,
-        immediate: true,
-    }
+    NotifyDeviceIdChange { layout_type: LayoutType::SCSI, deviceid: DEVICE, immediate: true }
 }
