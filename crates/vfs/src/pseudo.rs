@@ -277,13 +277,7 @@ impl FileSystem for PseudoFs {
         Reply::now(self.resolve(node).and(Err(Error::Invalid)))
     }
 
-    fn open<'a>(
-        &'a self,
-        _: &'a Cred,
-        node: &'a Handle,
-        _: OpenMode,
-        _: bool,
-    ) -> Reply<'a, File> {
+    fn open<'a>(&'a self, _: &'a Cred, node: &'a Handle, _: OpenMode, _: bool) -> Reply<'a, File> {
         Reply::now(self.resolve(node).and(Err(Error::IsDirectory)))
     }
 
@@ -309,12 +303,7 @@ impl FileSystem for PseudoFs {
         Reply::now(Err(self.name_refusal(dir, name)))
     }
 
-    fn remove<'a>(
-        &'a self,
-        _: &'a Cred,
-        dir: &'a Handle,
-        name: &'a [u8],
-    ) -> Reply<'a, ChangeInfo> {
+    fn remove<'a>(&'a self, _: &'a Cred, dir: &'a Handle, name: &'a [u8]) -> Reply<'a, ChangeInfo> {
         Reply::now(Err(self.name_refusal(dir, name)))
     }
 

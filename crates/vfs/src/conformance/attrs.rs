@@ -137,8 +137,7 @@ pub(super) fn setattr_size_beyond_the_largest_is_too_big(subject: &Subject) {
 /// Checks that each step of `steps` moves the change attribute, and upwards where that is
 /// promised.
 fn check_changes(t: &Scratch<'_>, node: &crate::Handle, steps: &[(&str, &dyn Fn())]) {
-    let monotonic =
-        t.subject.fs.properties().change_attr_type == ChangeAttrType::Monotonic;
+    let monotonic = t.subject.fs.properties().change_attr_type == ChangeAttrType::Monotonic;
     let mut seen = vec![t.root.attr(node).change];
     for (step, run) in steps {
         run();
@@ -154,36 +153,48 @@ pub(super) fn change_of_a_file_differs_after_each_change(subject: &Subject) {
     let (file, open) = t.root.file(&t.dir, "file");
     let t = &t;
     let set = |set| t.root.setattr(&file, &set).expect("attributes can be set");
-    check_changes(t, &file, &[
-        ("a write", &|| t.root.write(&open, 0, b"data")),
-        ("the same write", &|| t.root.write(&open, 0, b"data")),
-        ("a new mode", &|| set(mode(0o600))),
-        ("a shorter size", &|| set(size(1))),
-        ("a longer size", &|| set(size(100))),
-    ]);
+    check_changes(
+        t,
+        &file,
+        &[
+            ("a write", &|| t.root.write(&open, 0, b"data")),
+            ("the same write", &|| t.root.write(&open, 0, b"data")),
+            ("a new mode", &|| set(mode(0o600))),
+            ("a shorter size", &|| set(size(1))),
+            ("a longer size", &|| set(size(100))),
+        ],
+    );
     if !t.features().hard_links {
         return;
     }
-    check_changes(t, &file, &[
-        ("a link", &|| _ = t.root.link(&file, &t.dir, "other").expect("a link can be made")),
-        ("an unlink", &|| _ = t.root.remove(&t.dir, "other").expect("it can be removed")),
-    ]);
+    check_changes(
+        t,
+        &file,
+        &[
+            ("a link", &|| _ = t.root.link(&file, &t.dir, "other").expect("a link can be made")),
+            ("an unlink", &|| _ = t.root.remove(&t.dir, "other").expect("it can be removed")),
+        ],
+    );
 }
 
 pub(super) fn change_of_a_directory_differs_after_each_change(subject: &Subject) {
     let t = Scratch::new(subject);
     let dir = t.root.dir(&t.dir, "dir");
     let t = &t;
-    check_changes(t, &dir, &[
-        ("a new file", &|| _ = t.root.file(&dir, "file")),
-        ("a new directory", &|| _ = t.root.dir(&dir, "sub")),
-        ("a rename", &|| _ = t.root.rename(&dir, "file", &dir, "new").expect("renamed")),
-        ("a rename away", &|| _ = t.root.rename(&dir, "new", &t.dir, "x").expect("renamed")),
-        ("a rename back", &|| _ = t.root.rename(&t.dir, "x", &dir, "new").expect("renamed")),
-        ("a removal", &|| _ = t.root.remove(&dir, "new").expect("removed")),
-        ("a removed directory", &|| _ = t.root.remove(&dir, "sub").expect("removed")),
-        ("a new mode", &|| t.root.setattr(&dir, &mode(0o700)).expect("its mode is set")),
-    ]);
+    check_changes(
+        t,
+        &dir,
+        &[
+            ("a new file", &|| _ = t.root.file(&dir, "file")),
+            ("a new directory", &|| _ = t.root.dir(&dir, "sub")),
+            ("a rename", &|| _ = t.root.rename(&dir, "file", &dir, "new").expect("renamed")),
+            ("a rename away", &|| _ = t.root.rename(&dir, "new", &t.dir, "x").expect("renamed")),
+            ("a rename back", &|| _ = t.root.rename(&t.dir, "x", &dir, "new").expect("renamed")),
+            ("a removal", &|| _ = t.root.remove(&dir, "new").expect("removed")),
+            ("a removed directory", &|| _ = t.root.remove(&dir, "sub").expect("removed")),
+            ("a new mode", &|| t.root.setattr(&dir, &mode(0o700)).expect("its mode is set")),
+        ],
+    );
 }
 
 pub(super) fn change_stays_while_nothing_changes(subject: &Subject) {

@@ -11,11 +11,8 @@ const fn exclusive(verifier: u8, attrs: SetAttr) -> CreateHow {
 }
 
 /// Every way to create a file.
-const HOWS: [CreateHow; 3] = [
-    CreateHow::Unchecked(mode(0o644)),
-    CreateHow::Guarded(mode(0o644)),
-    exclusive(3, mode(0o644)),
-];
+const HOWS: [CreateHow; 3] =
+    [CreateHow::Unchecked(mode(0o644)), CreateHow::Guarded(mode(0o644)), exclusive(3, mode(0o644))];
 
 pub(super) fn create_makes_an_open_file(subject: &Subject) {
     let t = Scratch::new(subject);

@@ -84,7 +84,8 @@ pub(super) fn symlink_text_is_kept_exactly(subject: &Subject) {
         return;
     }
     let long = vec![b'x'; 1000];
-    let texts: [&[u8]; 7] = [b"a", b"../up/./and//down/", b"/", b".", b"a b\n", "é".as_bytes(), &long];
+    let texts: [&[u8]; 7] =
+        [b"a", b"../up/./and//down/", b"/", b".", b"a b\n", "é".as_bytes(), &long];
     for (number, text) in texts.into_iter().enumerate() {
         let link = t.root.symlink(&t.dir, number.to_string(), text).expect("symlinks work");
         assert_eq!(t.root.readlink(&link).as_deref(), Ok(text));

@@ -3,8 +3,8 @@
 //! A case makes a directory of its own under the root, so all of them can run on one file system,
 //! at the same time and again.
 //!
-//! ```ignore
-//! fn subject() -> holdfast_vfs::conformance::Subject { … }
+//! ```text
+//! fn subject() -> holdfast_vfs::conformance::Subject { .. }
 //! holdfast_vfs::conformance_tests!(subject);
 //! ```
 

@@ -23,11 +23,8 @@ pub(super) fn setattr_sets_times_to_values(subject: &Subject) {
     for node in [&file, &t.dir] {
         let atime = Time { sec: 1_234_567_890, nsec: 123_456_789 };
         let mtime = Time { sec: 987_654_321, nsec: 999_999_999 };
-        let set = SetAttr {
-            atime: Some(SetTime::To(atime)),
-            mtime: Some(SetTime::To(mtime)),
-            ..NOTHING
-        };
+        let set =
+            SetAttr { atime: Some(SetTime::To(atime)), mtime: Some(SetTime::To(mtime)), ..NOTHING };
         t.root.setattr(node, &set).expect("the owner sets times");
         let attr = t.root.attr(node);
         let exact = |time: Time| Time { nsec: time.nsec - time.nsec % step, ..time };

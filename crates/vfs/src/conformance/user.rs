@@ -53,14 +53,8 @@ pub(super) struct Entry {
 const ROOM: usize = 1 << 16;
 
 pub(super) const MODE_644: SetAttr = mode(0o644);
-pub(super) const NOTHING: SetAttr = SetAttr {
-    size: None,
-    uid: None,
-    gid: None,
-    mode: None,
-    atime: None,
-    mtime: None,
-};
+pub(super) const NOTHING: SetAttr =
+    SetAttr { size: None, uid: None, gid: None, mode: None, atime: None, mtime: None };
 
 pub(super) const fn mode(mode: u32) -> SetAttr {
     SetAttr { mode: Some(mode), ..NOTHING }
@@ -171,12 +165,7 @@ impl User<'_> {
 
     /// Makes a directory of exactly this mode.
     #[track_caller]
-    pub(super) fn dir_of_mode(
-        &self,
-        dir: &Handle,
-        name: impl AsRef<[u8]>,
-        bits: u32,
-    ) -> Handle {
+    pub(super) fn dir_of_mode(&self, dir: &Handle, name: impl AsRef<[u8]>, bits: u32) -> Handle {
         let made = self.dir(dir, name);
         self.setattr(&made, &mode(bits)).expect("its owner sets its mode");
         made

@@ -2,11 +2,11 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 
+use super::LINK_MAX;
 use super::data::Data;
 use super::dir::Dir;
 use super::shared::Shared;
 use super::sync::{lock, owned, read, write};
-use super::LINK_MAX;
 use crate::{Access, Attr, ChangeInfo, Cred, Error, FileKind, Handle, Result, Time, access};
 
 pub(super) struct Inode {

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use super::inode::{Inode, require};
 use super::sync::{read, write};
 use super::{MemFs, SIZE_MAX, rules};
-use crate::{
-    Cred, Error, File, Handle, OpenMode, ReadEnd, ReadSink, Result, Stability, Written,
-};
+use crate::{Cred, Error, File, Handle, OpenMode, ReadEnd, ReadSink, Result, Stability, Written};
 
 /// What a [`File`] of this backend is.
 pub(super) struct OpenFile {

@@ -6,11 +6,11 @@
 
 use std::sync::{Arc, RwLockWriteGuard};
 
+use super::MemFs;
 use super::dir::Dir;
 use super::inode::{Inode, require};
 use super::names::check_subdirs;
 use super::sync::lock;
-use super::MemFs;
 use crate::{Access, ChangeInfo, Cred, Error, Handle, Result, Time, access, check_name};
 
 /// The two directories of a rename, locked; `to` is `None` where they are one.

@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, RwLock, Weak};
 
 use holdfast_base::World;
 
+use super::MemFsOptions;
 use super::account::Account;
 use super::inode::Inode;
 use super::sync::{read, write};
-use super::MemFsOptions;
 use crate::{Error, Fsid, Handle, Result, Time};
 
 pub(super) const ROOT_INO: u64 = 1;

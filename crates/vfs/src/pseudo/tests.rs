@@ -150,5 +150,8 @@ fn nodes_are_directories_that_nobody_changes() {
     assert_eq!(create.err(), Some(Error::ReadOnly));
     let make = now(fs.make_node(&Cred::ROOT, &home, b"new", NewNode::Directory, &set));
     assert_eq!(make, Err(Error::ReadOnly));
-    assert_eq!(now(fs.open(&Cred::ROOT, &home, OpenMode::READ, true)).err(), Some(Error::IsDirectory));
+    assert_eq!(
+        now(fs.open(&Cred::ROOT, &home, OpenMode::READ, true)).err(),
+        Some(Error::IsDirectory)
+    );
 }

@@ -128,8 +128,7 @@ impl Worker<'_> {
     }
 
     fn resize(&mut self) {
-        let set =
-            SetAttr { size: Some(self.numbers.below(500_000) as u64), ..SetAttr::default() };
+        let set = SetAttr { size: Some(self.numbers.below(500_000) as u64), ..SetAttr::default() };
         if let Some(file) = self.file() {
             _ = now(self.fs.setattr(&ROOT, &file, None, &set));
         }
