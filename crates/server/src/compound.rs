@@ -67,6 +67,9 @@ fn complete(rq: &mut Request) {
 
 async fn run_op(rq: &mut Request, op: &Decoded<'_>, number: u32) -> Flow {
     let num = op.num();
+    if let Some(progress) = &rq.progress {
+        progress.at(num, rq.current.map(|fh| fh.export));
+    }
     let status_at = begin_result(&mut rq.out, num);
     let body_at = rq.out.position();
     let ran = match ops::admit(rq, op, number) {

@@ -53,6 +53,10 @@ counters! {
     panics,
     /// Clients whose lease ended.
     clients_expired,
+    /// Grace periods that ended.
+    grace_ends,
+    /// Failures of the record of clients.
+    record_failures,
     /// Pieces of state found poisoned by a panic.
     poisoned,
 }

@@ -30,6 +30,7 @@ pub enum Squash {
 }
 
 /// One exported file system.
+#[derive(Clone)]
 pub struct Export {
     /// Where clients find it: `/`, or `/name`.
     pub path: String,
@@ -196,6 +197,11 @@ impl Exports {
     /// The exports, without the tree above them.
     pub fn iter(&self) -> impl Iterator<Item = &Export> {
         self.list.iter().filter(|export| export.id != PSEUDO_ID)
+    }
+
+    /// The path of an export by its place in the list.
+    pub(crate) fn path(&self, at: u16) -> Option<&str> {
+        self.list.get(usize::from(at)).map(|export| export.path.as_str())
     }
 
     pub(crate) fn get(&self, fh: &Fh) -> &Export {

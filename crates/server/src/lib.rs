@@ -22,10 +22,15 @@ mod exports;
 mod instance;
 mod ops;
 mod principal;
+mod records;
 mod request;
+mod service;
 mod state;
 mod status;
 
 pub use counters::{Counters, Snapshot};
 pub use exports::{Export, ExportError, Exports, Squash};
-pub use instance::{Config, Connection, ConnectionError, Instance, Notify};
+pub use holdfast_engine::server::GraceEnd;
+pub use instance::{Config, Connection, ConnectionError, Instance, Notify, Running, StopReport};
+pub use records::{ClientRecords, MemoryRecords, RecordError};
+pub use service::{Builder, Host, NoHost, Phase, Server, StartError};

@@ -9,7 +9,7 @@ use holdfast_proto::xdr::Writer;
 use holdfast_vfs::{Attr, Cred};
 
 use crate::exports::{Export, Fh};
-use crate::instance::Shared;
+use crate::instance::{Progress, Shared};
 use crate::state::{ConnectionBinding, SlotClaim};
 use crate::status;
 
@@ -34,6 +34,8 @@ pub(crate) struct Request {
     pub(crate) saved_stateid: Option<Stateid>,
     /// Whether the running operation is the last that the header announces.
     pub(crate) is_last: bool,
+    /// Where others see how far it is.
+    pub(crate) progress: Option<Arc<Progress>>,
     pub(crate) out: Writer,
     /// Where the compound's result begins in `out`.
     pub(crate) start: usize,
@@ -68,6 +70,7 @@ impl Request {
             current_stateid: None,
             saved_stateid: None,
             is_last: false,
+            progress: None,
             out,
             start,
             limit: start + UNBOUND_REPLY_BYTES,

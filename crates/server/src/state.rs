@@ -1,6 +1,7 @@
 //! The facade that composes the engine's pieces and locks them. A piece is entered through
 //! [`State::with`] only: one synchronous step, never across an await.
 
+mod grace;
 mod opens;
 mod piece;
 mod session;
@@ -11,7 +12,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use holdfast_base::{Instant, World};
-use holdfast_engine::server::{Clients, Dropped, FileKey, Files, States};
+use holdfast_engine::server::{Clients, Dropped, FileKey, Files, Grace, States};
 use holdfast_engine::{Seed, limits};
 use holdfast_proto::nfs4::{ClientId, SessionId, Stateid, Status};
 
@@ -20,10 +21,20 @@ pub(crate) use piece::Piece;
 pub(crate) use session::{ConnectionBinding, Session, SessionCell, SlotClaim};
 
 use crate::counters::{Counters, count};
+use crate::records::ClientRecords;
 
 const SHARDS: usize = 16;
 
 type SessionTable = RwLock<HashMap<SessionId, Arc<SessionCell>>>;
+
+/// What tells one instance's state from another's, and where it begins.
+pub(crate) struct Origin {
+    /// In every id this instance makes.
+    pub(crate) tag: [u8; 4],
+    pub(crate) lease: Duration,
+    pub(crate) grace: Grace,
+    pub(crate) records: Arc<dyn ClientRecords>,
+}
 
 /// All state of one instance.
 pub(crate) struct State {
@@ -34,17 +45,20 @@ pub(crate) struct State {
     sessions: [SessionTable; SHARDS],
     files: [Piece<Files>; SHARDS],
     opens: [Piece<States<OpenFiles>>; SHARDS],
+    grace: Piece<Grace>,
+    /// False once the grace period is over: then nobody asks the piece any more.
+    grace_is_on: AtomicBool,
+    records: Arc<dyn ClientRecords>,
     tag: [u8; 4],
     stopping: AtomicBool,
 }
 
 impl State {
-    pub(crate) fn new(world: Arc<dyn World>, lease: Duration) -> Self {
-        let mut random = [0; 20];
+    pub(crate) fn new(world: Arc<dyn World>, origin: Origin) -> Self {
+        let mut random = [0; 16];
         world.random(&mut random);
-        let [t0, t1, t2, t3, seed @ ..] = random;
-        let tag = [t0, t1, t2, t3];
-        let seed = Seed::new(seed);
+        let seed = Seed::new(random);
+        let Origin { tag, lease, grace, records } = origin;
         let shard = |n| States::new(tag, n as u8, limits::OPENS_PER_SHARD);
         Self {
             world,
@@ -54,6 +68,9 @@ impl State {
             sessions: std::array::from_fn(|_| RwLock::default()),
             files: std::array::from_fn(|_| Piece::new(Files::new(seed))),
             opens: std::array::from_fn(|n| Piece::new(shard(n))),
+            grace_is_on: AtomicBool::new(grace.is_on()),
+            grace: Piece::new(grace),
+            records,
             tag,
             stopping: AtomicBool::new(false),
         }
@@ -145,8 +162,9 @@ impl State {
         sessions.iter().any(|id| self.session(id).is_ok_and(busy))
     }
 
-    /// Drops the sessions and the opens of a client that is no more.
+    /// Drops the sessions and the opens of a client that is no more, and its name from the record.
     pub(crate) async fn drop_client(&self, dropped: &Dropped) {
+        self.forget_record(&dropped.owner).await;
         dropped.sessions.iter().for_each(|id| self.remove_session(id));
         let shard = self.opens_of(dropped.client);
         let opens = self.with(shard, |states| states.remove_client(dropped.client)).await;
@@ -169,6 +187,7 @@ impl State {
             self.drop_client(&dropped).await;
         }
         self.forget_dead_sessions(now).await;
+        self.tick_grace(now).await;
     }
 
     async fn forget_dead_sessions(&self, now: Instant) {

@@ -2,8 +2,8 @@
 //! the conformance suite.
 
 use crate::{
-    Access, Attr, ChangeInfo, CreateHow, Created, Cred, DirEnd, File, Handle, NewNode, OpenMode,
-    Properties, ReadEnd, Reply, SetAttr, Space, Stability, Want, Written,
+    Access, Attr, ChangeInfo, CreateHow, Created, Cred, DirEnd, Error, File, Handle, NewNode,
+    OpenMode, Properties, ReadEnd, Reply, SetAttr, Space, Stability, Want, Written, access,
 };
 
 /// Where a read puts its data. Data arrives in the order of the file.
@@ -64,9 +64,13 @@ pub trait DirSink: Send {
 ///
 /// A method that changes something has changed all of it or nothing when its reply is ready; a
 /// caller that drops a reply that is not ready does not know which.
+///
+/// What is not implemented is refused: a file system that can only be read has six methods.
 pub trait FileSystem: Send + Sync {
     /// What is true for as long as this file system is exported.
-    fn properties(&self) -> Properties;
+    fn properties(&self) -> Properties {
+        Properties::default()
+    }
 
     /// The directory at the top.
     fn root(&self) -> Handle;
@@ -95,11 +99,19 @@ pub trait FileSystem: Send + Sync {
         node: &'a Handle,
         file: Option<&'a File>,
         set: &'a SetAttr,
-    ) -> Reply<'a, ()>;
+    ) -> Reply<'a, ()> {
+        let _ = (cred, node, file, set);
+        Reply::now(Err(Error::ReadOnly))
+    }
 
     /// Which of the wanted rights the caller has. A right that the object's type does not have is
     /// not granted. Advice only: every method checks for itself.
-    fn access<'a>(&'a self, cred: &'a Cred, node: &'a Handle, want: Access) -> Reply<'a, Access>;
+    fn access<'a>(&'a self, cred: &'a Cred, node: &'a Handle, want: Access) -> Reply<'a, Access> {
+        match self.getattr(cred, node) {
+            Reply::Now(attr) => Reply::Now(attr.map(|attr| granted(attr, cred, want))),
+            Reply::Later(attr) => Reply::later(async move { granted(attr.await, cred, want) }),
+        }
+    }
 
     /// The object behind a name.
     ///
@@ -110,12 +122,18 @@ pub trait FileSystem: Send + Sync {
     /// The directory above a directory.
     ///
     /// - [`NotFound`](crate::Error::NotFound): it is the root.
-    fn lookup_parent<'a>(&'a self, cred: &'a Cred, dir: &'a Handle) -> Reply<'a, Handle>;
+    fn lookup_parent<'a>(&'a self, cred: &'a Cred, dir: &'a Handle) -> Reply<'a, Handle> {
+        let _ = (cred, dir);
+        Reply::now(Err(Error::NotFound))
+    }
 
     /// The text of a symbolic link.
     ///
     /// - [`Invalid`](crate::Error::Invalid): the object is no symbolic link.
-    fn readlink<'a>(&'a self, cred: &'a Cred, node: &'a Handle) -> Reply<'a, Vec<u8>>;
+    fn readlink<'a>(&'a self, cred: &'a Cred, node: &'a Handle) -> Reply<'a, Vec<u8>> {
+        let _ = (cred, node);
+        Reply::now(Err(Error::Invalid))
+    }
 
     /// Opens a regular file that exists. The owner is let in whatever the mode says: who may read
     /// and write was decided when the client opened it (RFC 8881 §6.2.1.3.1 leaves this to the
@@ -150,7 +168,10 @@ pub trait FileSystem: Send + Sync {
         name: &'a [u8],
         how: &'a CreateHow,
         mode: OpenMode,
-    ) -> Reply<'a, Created>;
+    ) -> Reply<'a, Created> {
+        let _ = (cred, dir, name, how, mode);
+        Reply::now(Err(Error::ReadOnly))
+    }
 
     /// Makes anything but a regular file. Answers its handle and the directory's change.
     ///
@@ -166,7 +187,10 @@ pub trait FileSystem: Send + Sync {
         name: &'a [u8],
         kind: NewNode<'a>,
         attrs: &'a SetAttr,
-    ) -> Reply<'a, (Handle, ChangeInfo)>;
+    ) -> Reply<'a, (Handle, ChangeInfo)> {
+        let _ = (cred, dir, name, kind, attrs);
+        Reply::now(Err(Error::ReadOnly))
+    }
 
     /// Removes a name, of a directory only if that is empty. An open file lives on without it.
     ///
@@ -180,7 +204,10 @@ pub trait FileSystem: Send + Sync {
         cred: &'a Cred,
         dir: &'a Handle,
         name: &'a [u8],
-    ) -> Reply<'a, ChangeInfo>;
+    ) -> Reply<'a, ChangeInfo> {
+        let _ = (cred, dir, name);
+        Reply::now(Err(Error::ReadOnly))
+    }
 
     /// Moves a name, over another one if that exists, as one step. Two names of one object: no
     /// change. Answers the change of both directories, source first.
@@ -194,7 +221,10 @@ pub trait FileSystem: Send + Sync {
         cred: &'a Cred,
         from: (&'a Handle, &'a [u8]),
         to: (&'a Handle, &'a [u8]),
-    ) -> Reply<'a, (ChangeInfo, ChangeInfo)>;
+    ) -> Reply<'a, (ChangeInfo, ChangeInfo)> {
+        let _ = (cred, from, to);
+        Reply::now(Err(Error::ReadOnly))
+    }
 
     /// Gives an object another name.
     ///
@@ -207,7 +237,10 @@ pub trait FileSystem: Send + Sync {
         node: &'a Handle,
         dir: &'a Handle,
         name: &'a [u8],
-    ) -> Reply<'a, ChangeInfo>;
+    ) -> Reply<'a, ChangeInfo> {
+        let _ = (cred, node, dir, name);
+        Reply::now(Err(Error::ReadOnly))
+    }
 
     /// Lists a directory from after the entry that `cookie` came with; 0 is the start. An entry
     /// that exists throughout is given exactly once, whatever else changes meanwhile.
@@ -252,15 +285,28 @@ pub trait FileSystem: Send + Sync {
         offset: u64,
         data: &'a [u8],
         stability: Stability,
-    ) -> Reply<'a, Written>;
+    ) -> Reply<'a, Written> {
+        let _ = (cred, file, offset, data, stability);
+        Reply::now(Err(Error::ReadOnly))
+    }
 
     /// Makes all that was written to the object stable; `len` 0 is to the end. Answers the
     /// verifier: equal to the one of a write, that write is safe.
     ///
     /// - [`IsDirectory`](crate::Error::IsDirectory), [`IsSymlink`](crate::Error::IsSymlink),
     ///   [`WrongType`](crate::Error::WrongType): it is no regular file.
-    fn commit<'a>(&'a self, node: &'a Handle, offset: u64, len: u64) -> Reply<'a, u64>;
+    fn commit<'a>(&'a self, node: &'a Handle, offset: u64, len: u64) -> Reply<'a, u64> {
+        let _ = (node, offset, len);
+        Reply::now(Ok(0))
+    }
 
     /// Space and files, as the caller may use them.
-    fn space<'a>(&'a self, cred: &'a Cred, node: &'a Handle) -> Reply<'a, Space>;
+    fn space<'a>(&'a self, cred: &'a Cred, node: &'a Handle) -> Reply<'a, Space> {
+        let _ = (cred, node);
+        Reply::now(Ok(Space::default()))
+    }
+}
+
+fn granted(attr: crate::Result<Attr>, cred: &Cred, want: Access) -> crate::Result<Access> {
+    attr.map(|attr| access::granted(cred, &attr, want))
 }

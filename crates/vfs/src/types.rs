@@ -408,6 +408,23 @@ pub struct Space {
     pub files_avail: u64,
 }
 
+impl Default for Properties {
+    /// What a small read-only file system in memory is like.
+    fn default() -> Self {
+        Self {
+            name_max: NAME_MAX as u32,
+            link_max: 1,
+            size_max: i64::MAX as u64,
+            time_granularity_ns: 1,
+            symlinks: false,
+            links: false,
+            chown_restricted: true,
+            durable_handles: false,
+            change_attr_type: ChangeAttrType::Undefined,
+        }
+    }
+}
+
 /// How the change attribute behaves (RFC 7862 §12.2.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangeAttrType {

@@ -44,6 +44,8 @@ pub struct Exchanged {
 pub struct Dropped {
     /// Which client.
     pub client: ClientId,
+    /// Its name for itself.
+    pub owner: Box<[u8]>,
     /// The sessions it had.
     pub sessions: Vec<SessionId>,
 }
@@ -301,13 +303,30 @@ impl Clients {
         &mut self,
         client: ClientId,
         has_state: impl Fn(ClientId) -> bool,
-    ) -> Result<(), Status> {
+    ) -> Result<Dropped, Status> {
         let record = self.records.get(&client).ok_or(Status::STALE_CLIENTID)?;
         if !record.sessions.is_empty() || has_state(client) {
             return Err(Status::CLIENTID_BUSY);
         }
-        self.remove(client);
-        Ok(())
+        self.remove(client).ok_or(Status::STALE_CLIENTID)
+    }
+
+    /// A client's name for itself, if it has not said RECLAIM_COMPLETE.
+    ///
+    /// # Errors
+    /// As [`Clients::reclaim_complete`].
+    pub fn reclaiming(&self, client: ClientId) -> Result<Box<[u8]>, Status> {
+        let record = self.records.get(&client).ok_or(Status::STALE_CLIENTID)?;
+        if record.reclaim_complete {
+            return Err(Status::COMPLETE_ALREADY);
+        }
+        Ok(record.owner.clone())
+    }
+
+    /// The names of the clients that said RECLAIM_COMPLETE.
+    pub fn reclaimed(&self) -> Vec<Box<[u8]>> {
+        let done = self.records.values().filter(|record| record.reclaim_complete);
+        done.map(|record| record.owner.clone()).collect()
     }
 
     /// RECLAIM_COMPLETE for everything (RFC 8881 §18.51).
@@ -373,7 +392,7 @@ impl Clients {
                 self.owners.remove(&record.owner);
             }
         }
-        Some(Dropped { client, sessions: record.sessions })
+        Some(Dropped { client, owner: record.owner, sessions: record.sessions })
     }
 }
 

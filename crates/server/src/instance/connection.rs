@@ -18,6 +18,8 @@ use holdfast_proto::xdr::Writer;
 
 use super::Shared;
 use super::place::{self, Place, Ran};
+use super::progress::Progress;
+use super::scope::Ticket;
 use crate::counters::count;
 use crate::principal;
 use crate::request::Request;
@@ -58,6 +60,8 @@ impl std::error::Error for ConnectionError {}
 struct Waiting {
     xid: u32,
     place: Box<dyn Place>,
+    /// A stop waits for it, and names it.
+    _ticket: Option<Ticket>,
 }
 
 /// A connection's conversation.
@@ -70,10 +74,17 @@ pub struct Connection {
     places: Vec<Box<dyn Place>>,
     reply: Vec<u8>,
     refused: u64,
+    /// None: the instance took no connections any more when this one came.
+    ticket: Option<Ticket>,
 }
 
 impl Connection {
-    pub(super) fn new(server: Arc<Shared>, id: u64, notify: Arc<dyn Notify>) -> Self {
+    pub(super) fn new(
+        server: Arc<Shared>,
+        id: u64,
+        notify: Arc<dyn Notify>,
+        ticket: Option<Ticket>,
+    ) -> Self {
         Self {
             server,
             binding: Arc::new(ConnectionBinding::new(id)),
@@ -83,6 +94,7 @@ impl Connection {
             places: Vec::new(),
             reply: Vec::new(),
             refused: 0,
+            ticket,
         }
     }
 
@@ -182,7 +194,10 @@ impl Connection {
             Writer::new(std::mem::take(&mut self.reply)),
         );
         let place = self.places.pop();
-        let mut place = place.unwrap_or_else(|| place::new(self.notify.clone()));
+        let mut place = place.unwrap_or_else(|| {
+            let progress = Progress::new(&self.server, self.binding.id);
+            place::new(self.notify.clone(), progress)
+        });
         match place.start(request, call) {
             Ran::Done(reply) => {
                 self.finish(reply);
@@ -190,7 +205,8 @@ impl Connection {
             }
             Ran::Waiting => {
                 // `run_received` starts nothing when the table is full.
-                let _ = self.waiting.insert(Waiting { xid, place });
+                let _ticket = self.server.enter(place.progress().clone());
+                let _ = self.waiting.insert(Waiting { xid, place, _ticket });
             }
             Ran::Panicked => self.panicked(xid),
         }
@@ -239,9 +255,18 @@ impl Connection {
 
     /// Whether more input should be read: not while too much waits to be done or to be sent.
     pub fn wants_input(&self) -> bool {
-        self.waiting.len() < WAITING_MAX
-            && self.rpc.pending() < UNSENT_MAX
-            && !self.server.state.is_stopping()
+        self.waiting.len() < WAITING_MAX && self.rpc.pending() < UNSENT_MAX && !self.is_closing()
+    }
+
+    /// Whether the instance stops: the connection is to be dropped when it is
+    /// [quiet](Self::is_quiet).
+    pub fn is_closing(&self) -> bool {
+        self.ticket.is_none() || self.server.state.is_stopping()
+    }
+
+    /// Whether the instance has given up waiting: the connection is to be dropped now.
+    pub fn is_aborted(&self) -> bool {
+        self.ticket.is_none() || self.server.is_aborted()
     }
 
     /// What waits to be sent.
@@ -275,6 +300,12 @@ impl Connection {
         self.rpc.idle(buffers);
         self.places.truncate(1);
         self.reply = Vec::new();
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.server.forget_notify(self.binding.id);
     }
 }
 

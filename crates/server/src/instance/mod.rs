@@ -1,23 +1,36 @@
-//! One run of the service: its exports, its state, its connections as values.
+//! One run of the service: its exports, its state, its connections as values, and its end.
 
 mod connection;
 mod place;
+mod progress;
+mod scope;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use holdfast_base::{Closed, World};
+use holdfast_engine::server::{Grace, GraceEnd};
 use holdfast_proto::nfs4::Verifier;
 
 pub use connection::{Connection, ConnectionError, Notify};
+pub(crate) use progress::Progress;
+pub use scope::Running;
+use scope::{Describe, Scope, Ticket};
 
 use crate::counters::{Snapshot, count};
 use crate::exports::Exports;
-use crate::state::State;
+use crate::records::{ClientRecords, MemoryRecords};
+use crate::state::{Origin, State};
 
 /// How often the leases are looked after.
 const SWEEP: Duration = Duration::from_secs(1);
+
+/// How long a stop that ran out of its budget waits for what it has aborted.
+const ABORT_WAIT: Duration = Duration::from_secs(1);
 
 /// What an instance is started with.
 #[derive(Debug)]
@@ -31,6 +44,18 @@ pub struct Config {
     pub identity: [u8; 16],
 }
 
+/// What an instance takes over from those before it.
+pub(crate) struct Heritage {
+    /// In every id that the instance makes; differs from that of any instance before it.
+    pub(crate) tag: u32,
+    /// How long clients may reclaim what the instance before gave them.
+    pub(crate) grace: Duration,
+    /// Which clients may.
+    pub(crate) records: Arc<dyn ClientRecords>,
+    /// The record as it was read at the start.
+    pub(crate) recorded: Vec<Box<[u8]>>,
+}
+
 /// What the operations of an instance share.
 pub(crate) struct Shared {
     pub(crate) state: State,
@@ -39,6 +64,10 @@ pub(crate) struct Shared {
     pub(crate) identity: [u8; 32],
     write_verifier: u64,
     next_connection: AtomicU64,
+    /// Connections, compounds that wait, and background tasks.
+    scope: Scope,
+    notifies: Mutex<BTreeMap<u64, Arc<dyn Notify>>>,
+    aborted: AtomicBool,
 }
 
 impl Shared {
@@ -51,53 +80,127 @@ impl Shared {
     pub(crate) const fn write_verifier(&self, file_system: u64) -> Verifier {
         Verifier((self.write_verifier ^ file_system).to_be_bytes())
     }
+
+    /// Registers something that a stop must wait for; none when the scope is closed, which what
+    /// runs already does not care about.
+    fn enter(&self, what: Arc<dyn Describe>) -> Option<Ticket> {
+        self.scope.enter(what, self.state.now()).ok()
+    }
+
+    fn is_aborted(&self) -> bool {
+        self.aborted.load(Ordering::Acquire)
+    }
+
+    fn forget_notify(&self, connection: u64) {
+        self.notifies.lock().unwrap_or_else(PoisonError::into_inner).remove(&connection);
+    }
+
+    /// Makes every connection look at the instance again.
+    fn notify_all(&self) {
+        let notifies = self.notifies.lock().unwrap_or_else(PoisonError::into_inner);
+        let all: Vec<_> = notifies.values().cloned().collect();
+        drop(notifies);
+        all.iter().for_each(|notify| notify.notify());
+    }
 }
 
-/// A running instance. It ends when it is stopped and its last connection is dropped.
+/// How a stop went.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StopReport {
+    /// What was given up on when the budget was used up; empty after a clean stop.
+    pub given_up: Vec<Running>,
+}
+
+impl StopReport {
+    /// Whether everything came to its own end.
+    pub const fn is_clean(&self) -> bool {
+        self.given_up.is_empty()
+    }
+}
+
+impl fmt::Display for StopReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_clean() {
+            return f.write_str("stopped");
+        }
+        f.write_str("stopped; gave up on ")?;
+        for (at, running) in self.given_up.iter().enumerate() {
+            write!(f, "{}{running}", if at == 0 { "" } else { "; " })?;
+        }
+        Ok(())
+    }
+}
+
+/// A running instance.
 pub struct Instance {
     shared: Arc<Shared>,
 }
 
 impl Instance {
-    /// Starts an instance.
+    /// Starts an instance that takes over nothing: no client can reclaim.
     ///
     /// # Errors
     /// [`Closed`]: the world is stopping.
     pub fn start(world: Arc<dyn World>, config: Config) -> Result<Self, Closed> {
+        let mut tag = [0; 4];
+        world.random(&mut tag);
+        let heritage = Heritage {
+            tag: u32::from_ne_bytes(tag),
+            grace: config.lease,
+            records: Arc::new(MemoryRecords::new()),
+            recorded: Vec::new(),
+        };
+        Self::start_after(world, config, heritage)
+    }
+
+    /// Starts an instance after others.
+    ///
+    /// # Errors
+    /// [`Closed`]: the world is stopping.
+    pub(crate) fn start_after(
+        world: Arc<dyn World>,
+        config: Config,
+        heritage: Heritage,
+    ) -> Result<Self, Closed> {
         let mut verifier = [0; 8];
         world.random(&mut verifier);
+        let (now, lease) = (world.now(), config.lease);
+        let origin = Origin {
+            tag: heritage.tag.to_be_bytes(),
+            lease,
+            grace: Grace::start(now, heritage.grace, lease, heritage.recorded),
+            records: heritage.records,
+        };
         let mut identity = [0; 32];
         for (pair, byte) in identity.chunks_exact_mut(2).zip(config.identity) {
             pair.copy_from_slice(&hex(byte));
         }
         let shared = Arc::new(Shared {
-            state: State::new(world.clone(), config.lease),
+            state: State::new(world.clone(), origin),
             exports: config.exports,
             identity,
             write_verifier: u64::from_ne_bytes(verifier),
             next_connection: AtomicU64::new(1),
+            scope: Scope::default(),
+            notifies: Mutex::default(),
+            aborted: AtomicBool::new(false),
         });
-        let swept = Arc::downgrade(&shared);
-        let sweeper_world = world.clone();
-        world.spawn(Box::pin(async move {
-            loop {
-                sweeper_world.sleep(sweeper_world.now() + SWEEP).await;
-                let Some(shared) = swept.upgrade() else { return };
-                if shared.state.is_stopping() {
-                    return;
-                }
-                shared.state.expire().await;
-            }
-        }))?;
+        let ticket = shared.scope.enter(Arc::new("the sweep of leases"), world.now())?;
+        world.spawn(Box::pin(sweep(shared.clone(), ticket)))?;
         Ok(Self { shared })
     }
 
-    /// A new connection's conversation. `notify` is told when a compound that had to wait can go
-    /// on.
+    /// A new connection's conversation. `notify` is told when the driver should look at it again.
+    /// Once the instance stops, the conversation is over before it begins.
     pub fn connect(&self, notify: Arc<dyn Notify>) -> Connection {
-        count(&self.shared.state.counters.connections);
-        let id = self.shared.next_connection.fetch_add(1, Ordering::Relaxed);
-        Connection::new(self.shared.clone(), id, notify)
+        let shared = &self.shared;
+        count(&shared.state.counters.connections);
+        let id = shared.next_connection.fetch_add(1, Ordering::Relaxed);
+        let ticket = shared.enter(Arc::new(ConnectionName(id)));
+        let mut notifies = shared.notifies.lock().unwrap_or_else(PoisonError::into_inner);
+        notifies.insert(id, notify.clone());
+        drop(notifies);
+        Connection::new(shared.clone(), id, notify, ticket)
     }
 
     /// What is exported.
@@ -110,10 +213,84 @@ impl Instance {
         self.shared.state.counters.snapshot()
     }
 
-    /// Refuses new requests from now on. Those that run go on; a connection tells by
-    /// [`Connection::is_quiet`] when its last reply is sent.
-    pub fn stop(&self) {
+    /// What runs now: connections, compounds that wait for a file system, background tasks.
+    pub fn running(&self) -> Vec<Running> {
+        self.shared.scope.running(self.shared.state.now())
+    }
+
+    /// Why the grace period ended; none while it goes on.
+    pub async fn grace_ended(&self) -> Option<GraceEnd> {
+        self.shared.state.grace_ended().await
+    }
+
+    /// Ends the grace period now; `false`: there is none.
+    pub async fn end_grace(&self) -> bool {
+        self.shared.state.force_grace_end().await
+    }
+
+    /// Begins the end: no connection and no request is taken any more, every reply is still sent.
+    /// Saying it again changes nothing.
+    pub fn begin_stop(&self) {
         self.shared.state.stop();
+        self.shared.scope.close();
+        self.shared.notify_all();
+    }
+
+    /// Stops: ready when nothing of this instance runs. What has not come to its end after
+    /// `budget` is given up on and named.
+    pub fn stop(&self, budget: Duration) -> impl Future<Output = StopReport> + Send + use<> {
+        self.begin_stop();
+        let shared = self.shared.clone();
+        async move {
+            if joined_within(&shared, budget).await {
+                return StopReport::default();
+            }
+            let given_up = shared.scope.running(shared.state.now());
+            shared.aborted.store(true, Ordering::Release);
+            shared.notify_all();
+            joined_within(&shared, ABORT_WAIT).await;
+            StopReport { given_up }
+        }
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        self.begin_stop();
+    }
+}
+
+/// Waits for the join, but not longer than this.
+async fn joined_within(shared: &Shared, budget: Duration) -> bool {
+    let world = &shared.state.world;
+    let mut deadline = world.sleep(world.now() + budget);
+    let mut join = Box::pin(shared.scope.join());
+    std::future::poll_fn(|cx| {
+        if join.as_mut().poll(cx).is_ready() {
+            return std::task::Poll::Ready(true);
+        }
+        deadline.as_mut().poll(cx).map(|()| false)
+    })
+    .await
+}
+
+/// Looks after the leases until the instance stops.
+async fn sweep(shared: Arc<Shared>, ticket: Ticket) {
+    let world = shared.state.world.clone();
+    loop {
+        let next = world.sleep(world.now() + SWEEP);
+        if ticket.unless_cancelled(next).await.is_none() {
+            return;
+        }
+        shared.state.expire().await;
+    }
+}
+
+struct ConnectionName(u64);
+
+impl Describe for ConnectionName {
+    fn describe(&self) -> String {
+        format!("connection {}", self.0)
     }
 }
 

@@ -11,6 +11,7 @@ use holdfast_proto::rpc::Call;
 use holdfast_proto::xdr::Writer;
 
 use super::Notify;
+use super::progress::Progress;
 use crate::compound;
 use crate::request::Request;
 
@@ -30,11 +31,13 @@ pub(super) trait Place: Send {
     fn start(&mut self, request: Request, call: Call) -> Ran;
     /// Polls the compound again, if it was woken since.
     fn resume(&mut self) -> Ran;
+    /// What the compound is doing.
+    fn progress(&self) -> &Arc<Progress>;
 }
 
 /// A place for compounds.
-pub(super) fn new(notify: Arc<dyn Notify>) -> Box<dyn Place> {
-    Box::new(Of::new(compound::run, notify))
+pub(super) fn new(notify: Arc<dyn Notify>, progress: Progress) -> Box<dyn Place> {
+    Box::new(Of::new(compound::run, notify, progress))
 }
 
 /// Bytes of a compound's future.
@@ -51,6 +54,7 @@ struct Of<F, M> {
     future: Option<Pin<Box<F>>>,
     wake: Arc<PlaceWake>,
     waker: Waker,
+    progress: Arc<Progress>,
 }
 
 struct PlaceWake {
@@ -75,9 +79,10 @@ where
     F: Future<Output = Writer> + Send,
     M: FnMut(Request, Call) -> F + Send,
 {
-    fn new(make: M, notify: Arc<dyn Notify>) -> Self {
+    fn new(make: M, notify: Arc<dyn Notify>, progress: Progress) -> Self {
         let wake = Arc::new(PlaceWake { woken: AtomicBool::new(false), notify });
-        Self { make, future: None, waker: wake.clone().into(), wake }
+        let progress = Arc::new(progress);
+        Self { make, future: None, waker: wake.clone().into(), wake, progress }
     }
 
     fn poll(&mut self) -> Ran {
@@ -102,7 +107,9 @@ where
     F: Future<Output = Writer> + Send,
     M: FnMut(Request, Call) -> F + Send,
 {
-    fn start(&mut self, request: Request, call: Call) -> Ran {
+    fn start(&mut self, mut request: Request, call: Call) -> Ran {
+        self.progress.begin(call.header.xid);
+        request.progress = Some(self.progress.clone());
         let future = (self.make)(request, call);
         match &mut self.future {
             Some(place) => place.set(future),
@@ -114,5 +121,9 @@ where
 
     fn resume(&mut self) -> Ran {
         if self.wake.woken.swap(false, Ordering::AcqRel) { self.poll() } else { Ran::Waiting }
+    }
+
+    fn progress(&self) -> &Arc<Progress> {
+        &self.progress
     }
 }

@@ -90,6 +90,7 @@ pub(super) async fn opened_for(
     let state = &rq.server.state;
     if stateid.is_special() {
         if stateid != Stateid::READ_BYPASS || access.write {
+            state.check_grace().await?;
             state.check_io(&rq.key(fh), access).await?;
         }
         return Ok(None);

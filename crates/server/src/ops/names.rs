@@ -15,6 +15,7 @@ pub(super) const fn change(change: &holdfast_vfs::ChangeInfo) -> ChangeInfo {
 pub(super) async fn remove(rq: &mut Request, name: &[u8]) -> Result<(), Status> {
     let dir = rq.fh()?;
     let name = check_name(name)?;
+    rq.server.state.check_grace().await?;
     let cred = rq.cred(&dir);
     let fs = &rq.writable(&dir)?.fs;
     let changed = fs.remove(&cred, &dir.node, name).await.map_err(status::of)?;
@@ -29,6 +30,7 @@ pub(super) async fn rename(rq: &mut Request, args: &RenameArgs<'_>) -> Result<()
     if from.export != to.export {
         return Err(Status::XDEV);
     }
+    rq.server.state.check_grace().await?;
     let cred = rq.cred(&to);
     let fs = &rq.writable(&to)?.fs;
     let renamed = fs.rename(&cred, (&from.node, old), (&to.node, new)).await;

@@ -64,17 +64,14 @@ fn shares(args: &OpenArgs<'_>) -> Result<(Share, Share), Status> {
 
 /// Whether the client may make this claim now.
 async fn check_claim(rq: &Request, args: &OpenArgs<'_>) -> Result<(), Status> {
-    match &args.claim {
-        OpenClaim::Null(_) | OpenClaim::Fh => {}
-        // Nothing is kept over a restart, so nothing can be reclaimed.
-        OpenClaim::Previous(_) => return Err(Status::NO_GRACE),
-        // No delegation was ever given.
-        OpenClaim::DelegateCur(_) | OpenClaim::DelegCurFh(_) => return Err(Status::BAD_STATEID),
-        OpenClaim::DelegatePrev(_) | OpenClaim::DelegPrevFh => return Err(Status::NOTSUPP),
-    }
     let client = rq.client()?;
-    let state = &rq.server.state;
-    state.with(state.clients(), |clients| clients.check_new_state(client)).await?
+    match &args.claim {
+        OpenClaim::Null(_) | OpenClaim::Fh => rq.server.state.check_new_open(client).await,
+        OpenClaim::Previous(_) => rq.server.state.check_reclaim(client).await,
+        // No delegation was ever given.
+        OpenClaim::DelegateCur(_) | OpenClaim::DelegCurFh(_) => Err(Status::BAD_STATEID),
+        OpenClaim::DelegatePrev(_) | OpenClaim::DelegPrevFh => Err(Status::NOTSUPP),
+    }
 }
 
 /// Finds, makes and opens the file.
@@ -84,8 +81,10 @@ async fn target(rq: &Request, args: &OpenArgs<'_>, access: Share) -> Result<Targ
     match (&args.claim, &args.openhow) {
         (OpenClaim::Null(name), OpenHow::Create(how)) => create(rq, &at, name, how, mode).await,
         (OpenClaim::Null(name), OpenHow::NoCreate) => existing(rq, &at, name, mode).await,
-        (_, OpenHow::NoCreate) => {
-            let file = open_file(rq, &at, mode).await?;
+        (claim, OpenHow::NoCreate) => {
+            // What was open before a restart is open again, whatever the mode became.
+            let reclaim = matches!(claim, OpenClaim::Previous(_));
+            let file = open_file(rq, &at, mode, reclaim).await?;
             Ok(Target::existing(at, file, ChangeInfo { atomic: true, before: 0, after: 0 }))
         }
         (_, OpenHow::Create(_)) => Err(Status::INVAL),
@@ -101,15 +100,20 @@ impl Target {
 /// Opens the file of a name, which must exist.
 async fn existing(rq: &Request, dir: &Fh, name: &[u8], mode: OpenMode) -> Result<Target, Status> {
     let fh = lookup::find(rq, dir, name).await?;
-    let file = open_file(rq, &fh, mode).await?;
+    let file = open_file(rq, &fh, mode, false).await?;
     let change = rq.attr(dir).await?.change;
     Ok(Target::existing(fh, file, ChangeInfo { atomic: true, before: change, after: change }))
 }
 
-async fn open_file(rq: &Request, fh: &Fh, mode: OpenMode) -> Result<File, Status> {
+async fn open_file(
+    rq: &Request,
+    fh: &Fh,
+    mode: OpenMode,
+    owner_override: bool,
+) -> Result<File, Status> {
     let export = if mode.write { rq.writable(fh)? } else { rq.export(fh) };
     let cred = rq.cred(fh);
-    export.fs.open(&cred, &fh.node, mode, false).await.map_err(status::of)
+    export.fs.open(&cred, &fh.node, mode, owner_override).await.map_err(status::of)
 }
 
 /// Makes the file of a name, or opens it where `how` allows that it exists.

@@ -148,6 +148,7 @@ enum Admitted {
 
 /// SEQUENCE: the slot, the lease, the connection.
 pub(super) async fn sequence(rq: &mut Request, args: &SequenceArgs) -> Result<Flow, Status> {
+    const OK_BYTES: usize = 36;
     let cell = rq.server.state.session(&args.sessionid)?;
     let fore = cell.terms.fore;
     if rq.call_bytes > fore.maxrequestsize as usize {
@@ -155,6 +156,13 @@ pub(super) async fn sequence(rq: &mut Request, args: &SequenceArgs) -> Result<Fl
     }
     if rq.operations > fore.maxoperations {
         return Err(Status::TOO_MANY_OPS);
+    }
+    let most = if args.cachethis { fore.maxresponsesize_cached } else { fore.maxresponsesize };
+    let most = most as usize;
+    rq.cache_this = args.cachethis;
+    // A SEQUENCE that fails changes nothing of its slot (RFC 8881 §18.46.3).
+    if rq.out.position() + OK_BYTES > most {
+        return Err(rq.too_big());
     }
     match admit(rq, &cell, args).await? {
         Admitted::Execute(claim) => rq.slot = Some(claim),
@@ -166,9 +174,7 @@ pub(super) async fn sequence(rq: &mut Request, args: &SequenceArgs) -> Result<Fl
             return Ok(Flow::Replayed);
         }
     }
-    rq.cache_this = args.cachethis;
-    let most = if args.cachethis { fore.maxresponsesize_cached } else { fore.maxresponsesize };
-    rq.limit = most as usize;
+    rq.limit = most;
     let highest_slot = fore.maxrequests - 1;
     let ok = SequenceOk {
         sessionid: args.sessionid,
@@ -254,7 +260,9 @@ pub(super) async fn destroy_session(
 pub(super) async fn destroy_clientid(rq: &mut Request, client: ClientId) -> Result<(), Status> {
     let state = &rq.server.state;
     let held = |client| state.has_opens(client);
-    state.with(state.clients(), |clients| clients.destroy(client, held)).await?
+    let dropped = state.with(state.clients(), |clients| clients.destroy(client, held)).await??;
+    state.drop_client(&dropped).await;
+    Ok(())
 }
 
 /// BIND_CONN_TO_SESSION.
@@ -278,6 +286,5 @@ pub(super) async fn reclaim_complete(rq: &mut Request, one_fs: bool) -> Result<(
     if one_fs {
         return rq.fh().map(drop);
     }
-    let state = &rq.server.state;
-    state.with(state.clients(), |clients| clients.reclaim_complete(client)).await?
+    rq.server.state.reclaim_complete(client).await
 }

@@ -2,8 +2,8 @@
 
 use holdfast_proto::nfs4::{
     Bitmap, ChannelAttrs, ClientId, CompoundArgs, CompoundRes, CreateSessionArgs,
-    CreateSessionFlags, CreateSessionOk, ExchangeIdOk, Fattr, Op, OpBody, OpNum, OpResult,
-    OpenOk, SequenceArgs, SessionId, Stateid, Status,
+    CreateSessionFlags, CreateSessionOk, ExchangeIdOk, Fattr, Op, OpBody, OpNum, OpResult, OpenOk,
+    SequenceArgs, SessionId, Stateid, Status,
 };
 use holdfast_proto::rpc::{AcceptStat, Credential};
 use holdfast_proto::xdr::{Encode, Reader, Writer};

@@ -3,10 +3,10 @@
 use holdfast_proto::nfs4::{
     AttrValue, Bitmap, ClientId, ClientOwner, CloseArgs, CommitArgs, CreateArgs, CreateHow,
     CreateType, DestroyClientIdArgs, DestroySessionArgs, ExchangeIdArgs, ExchangeIdFlags, Fattr,
-    GetAttrArgs, LinkArgs, LookupArgs, Op, OpenArgs, OpenClaim, OpenHow, PutFhArgs, ReadArgs,
-    ReadDirArgs, ReclaimCompleteArgs, RemoveArgs, RenameArgs, SecInfoArgs, SessionId, SetAttrArgs,
-    ShareAccess, ShareDeny, StableHow, StateOwner, StateProtectArgs, Stateid, Verifier, WriteArgs,
-    encode_fattr,
+    GetAttrArgs, LinkArgs, LookupArgs, Op, OpNum, OpenArgs, OpenClaim, OpenHow, PutFhArgs,
+    ReadArgs, ReadDirArgs, ReclaimCompleteArgs, RemoveArgs, RenameArgs, SecInfoArgs, SessionId,
+    SetAttrArgs, ShareAccess, ShareDeny, StableHow, StateOwner, StateProtectArgs, Stateid,
+    Verifier, WriteArgs, encode_fattr,
 };
 use holdfast_proto::xdr::{Decode, Reader, Writer};
 
@@ -92,7 +92,12 @@ pub(crate) const fn setattr(stateid: Stateid, attrs: Fattr<'_>) -> Op<'_> {
     Op::SetAttr(SetAttrArgs { stateid, obj_attributes: attrs })
 }
 
-pub(crate) const fn readdir(cookie: u64, dircount: u32, maxcount: u32, want: Bitmap) -> Op<'static> {
+pub(crate) const fn readdir(
+    cookie: u64,
+    dircount: u32,
+    maxcount: u32,
+    want: Bitmap,
+) -> Op<'static> {
     let cookieverf = Verifier([0; 8]);
     Op::ReadDir(ReadDirArgs { cookie, cookieverf, dircount, maxcount, attr_request: want })
 }
@@ -156,4 +161,23 @@ impl Attrs {
     pub(crate) fn fattr(&self) -> Fattr<'_> {
         Fattr::decode(&mut Reader::new(&self.0)).expect("it was just encoded")
     }
+}
+
+/// Some operation of this number, with arguments that decode.
+pub(crate) fn any(num: OpNum) -> Op<'static> {
+    const WORDS: usize = 64;
+    let mut tries = vec![[0; WORDS]];
+    for at in 0..8 {
+        for value in [1, 3, 4] {
+            let mut words = [0; WORDS];
+            words[at] = value;
+            tries.push(words);
+        }
+    }
+    let decoded = tries.into_iter().find_map(|words: [u32; WORDS]| {
+        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_be_bytes()).collect();
+        let bytes: &'static [u8] = bytes.leak();
+        Op::decode(num, &mut Reader::new(bytes)).ok()
+    });
+    decoded.unwrap_or_else(|| panic!("{num:?} decodes from nearly nothing"))
 }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use holdfast_proto::nfs4;
-use holdfast_proto::rpc::{AuthSys, Buffers, CallHeader, Credential, finish_record, write_call_header};
+use holdfast_proto::rpc::{
+    AuthSys, Buffers, CallHeader, Credential, finish_record, write_call_header,
+};
 use holdfast_proto::xdr::Writer;
 use holdfast_server::{Connection, ConnectionError, Instance, Notify};
 use holdfast_vfs::Cred;

@@ -166,12 +166,12 @@ fn a_lease_ends_only_without_use() {
 fn a_client_is_destroyed_when_it_holds_nothing() {
     let mut clients = Clients::new(7);
     let id = confirmed(&mut clients, 1);
-    assert_eq!(clients.destroy(id, |_| false), Err(Status::CLIENTID_BUSY));
+    assert_eq!(clients.destroy(id, |_| false).unwrap_err(), Status::CLIENTID_BUSY);
     let sessions = clients.records[&id].sessions.clone();
     clients.session_destroyed(id, sessions[0], NOW);
-    assert_eq!(clients.destroy(id, |_| true), Err(Status::CLIENTID_BUSY));
-    assert_eq!(clients.destroy(id, |_| false), Ok(()));
-    assert_eq!(clients.destroy(id, |_| false), Err(Status::STALE_CLIENTID));
+    assert_eq!(clients.destroy(id, |_| true).unwrap_err(), Status::CLIENTID_BUSY);
+    assert_eq!(clients.destroy(id, |_| false).unwrap().owner, Box::from(*b"a"));
+    assert_eq!(clients.destroy(id, |_| false).unwrap_err(), Status::STALE_CLIENTID);
 }
 
 #[test]

@@ -1,0 +1,30 @@
+//! The suite every file system passes, through the whole server: each of its calls is a compound.
+//!
+//! Every feature of the suite is on: memory has them all, and the protocol can say them all.
+
+mod support;
+
+use std::sync::Arc;
+
+use holdfast_vfs::conformance::{Features, Subject};
+use support::session_fs::SessionFs;
+
+mod minor_1 {
+    fn subject() -> holdfast_vfs::conformance::Subject {
+        super::subject(1)
+    }
+
+    holdfast_vfs::conformance_tests!(subject);
+}
+
+mod minor_2 {
+    fn subject() -> holdfast_vfs::conformance::Subject {
+        super::subject(2)
+    }
+
+    holdfast_vfs::conformance_tests!(subject);
+}
+
+fn subject(minor: u32) -> Subject {
+    Subject { fs: Arc::new(SessionFs::new(minor)), features: Features::ALL }
+}

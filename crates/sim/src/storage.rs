@@ -1,0 +1,346 @@
+//! Storage under the server: memory that is slow, refuses, hangs, and forgets what was not
+//! committed.
+
+mod gate;
+mod undo;
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use holdfast_vfs::memfs::MemFs;
+use holdfast_vfs::{
+    Access, Attr, ChangeInfo, CreateHow, Created, Cred, DirEnd, DirSink, Error, File, FileSystem,
+    Handle, NewNode, OpenMode, Properties, ReadEnd, ReadSink, Reply, SetAttr, Space, Stability,
+    Want, Written,
+};
+
+use self::gate::Gate;
+use self::undo::Undo;
+use crate::rng::Rng;
+use crate::sim::Sim;
+use crate::sync::{Bell, lock};
+
+/// The disk of one server. It outlives every instance.
+pub struct Storage {
+    sim: Arc<Sim>,
+    inner: MemFs,
+    rng: Mutex<Rng>,
+    undo: Mutex<Undo>,
+    released: Bell,
+    hangs: AtomicUsize,
+}
+
+impl Storage {
+    /// An empty disk.
+    pub fn new(sim: &Arc<Sim>, inner: MemFs, mut rng: Rng) -> Arc<Self> {
+        let undo = Mutex::new(Undo::new(rng.next()));
+        let (released, hangs) = (Bell::default(), AtomicUsize::new(0));
+        Arc::new(Self { sim: sim.clone(), inner, rng: Mutex::new(rng), undo, released, hangs })
+    }
+
+    /// The files, without any fault.
+    pub const fn files(&self) -> &MemFs {
+        &self.inner
+    }
+
+    /// Loses what was not committed.
+    pub fn crash(&self) {
+        let (lost, next) = {
+            let mut undo = lock(&self.undo);
+            (undo.crash(&self.inner), lock(&self.rng).next())
+        };
+        lock(&self.undo).set_verifier(next);
+        self.sim.journal.count("fault", "storage crash");
+        self.sim.journal.line("storage", || format!("crash: {lost} writes lost"));
+    }
+
+    /// How many times unstable data was lost.
+    pub fn crashes(&self) -> u64 {
+        lock(&self.undo).crashes()
+    }
+
+    /// Calls that hang go on.
+    pub fn release(&self) {
+        self.released.ring();
+    }
+
+    /// How many calls hang.
+    pub fn hangs(&self) -> usize {
+        self.hangs.load(Ordering::Relaxed)
+    }
+}
+
+/// What one instance sees of a disk. When the instance is gone, any further call is somebody
+/// else's work in its name.
+pub struct View {
+    disk: Arc<Storage>,
+    generation: u64,
+    name: String,
+    ended: AtomicBool,
+    open: Arc<AtomicUsize>,
+}
+
+/// An open file, counted as a descriptor would be.
+struct Descriptor {
+    file: File,
+    open: Arc<AtomicUsize>,
+}
+
+impl Drop for Descriptor {
+    fn drop(&mut self) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl View {
+    /// The view of the instance of a generation.
+    pub fn new(disk: Arc<Storage>, name: String, generation: u64) -> Self {
+        Self { disk, generation, name, ended: AtomicBool::new(false), open: Arc::default() }
+    }
+
+    /// The instance is gone.
+    pub fn end(&self) {
+        self.ended.store(true, Ordering::Relaxed);
+    }
+
+    /// How many files are open.
+    pub fn open_files(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    fn descriptor(&self, file: File) -> File {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        File::new(Descriptor { file, open: self.open.clone() })
+    }
+
+    /// Notes a call; answers what stands between it and the files.
+    fn gate(&self, call: &'static str) -> Gate {
+        let sim = &self.disk.sim;
+        if self.ended.load(Ordering::Relaxed) {
+            sim.checkers.generations.call_after_end(&self.name, self.generation, call);
+        }
+        sim.journal.count("storage call", call);
+        sim.journal.line(&self.name, || format!("fs {call} (generation {})", self.generation));
+        Gate::draw(sim, &mut lock(&self.disk.rng), call)
+    }
+
+    /// Notes that a call changes something now.
+    fn effect(&self, cred: &Cred, call: &'static str) {
+        let checkers = &self.disk.sim.checkers;
+        checkers.exactly_once.executed(cred.groups.as_slice(), call);
+        if self.ended.load(Ordering::Relaxed) {
+            checkers.generations.call_after_end(&self.name, self.generation, call);
+        }
+        self.disk.sim.journal.digest(call.len() as u64, 0);
+    }
+}
+
+fn inner_of(file: &File) -> holdfast_vfs::Result<&File> {
+    file.get::<Descriptor>().map(|descriptor| &descriptor.file)
+}
+
+/// A call that goes through its gate, has its effect, and is answered.
+macro_rules! through {
+    ($self:ident, $call:literal, $effect:expr) => {{
+        let gate = $self.gate($call);
+        Reply::later(async move {
+            gate.before(&$self.disk).await?;
+            let result = $effect;
+            gate.after(&$self.disk).await;
+            result
+        })
+    }};
+}
+
+impl FileSystem for View {
+    fn properties(&self) -> Properties {
+        self.disk.inner.properties()
+    }
+
+    fn root(&self) -> Handle {
+        self.disk.inner.root()
+    }
+
+    fn getattr<'a>(&'a self, cred: &'a Cred, node: &'a Handle) -> Reply<'a, Attr> {
+        through!(self, "getattr", self.disk.inner.getattr(cred, node).await)
+    }
+
+    fn setattr<'a>(
+        &'a self,
+        cred: &'a Cred,
+        node: &'a Handle,
+        file: Option<&'a File>,
+        set: &'a SetAttr,
+    ) -> Reply<'a, ()> {
+        through!(self, "setattr", {
+            self.effect(cred, "setattr");
+            if set.size.is_some() {
+                lock(&self.disk.undo).forget(node);
+            }
+            let file = file.map(inner_of).transpose()?;
+            self.disk.inner.setattr(cred, node, file, set).await
+        })
+    }
+
+    fn access<'a>(&'a self, cred: &'a Cred, node: &'a Handle, want: Access) -> Reply<'a, Access> {
+        through!(self, "access", self.disk.inner.access(cred, node, want).await)
+    }
+
+    fn lookup<'a>(&'a self, cred: &'a Cred, dir: &'a Handle, name: &'a [u8]) -> Reply<'a, Handle> {
+        through!(self, "lookup", self.disk.inner.lookup(cred, dir, name).await)
+    }
+
+    fn lookup_parent<'a>(&'a self, cred: &'a Cred, dir: &'a Handle) -> Reply<'a, Handle> {
+        through!(self, "lookup_parent", self.disk.inner.lookup_parent(cred, dir).await)
+    }
+
+    fn readlink<'a>(&'a self, cred: &'a Cred, node: &'a Handle) -> Reply<'a, Vec<u8>> {
+        through!(self, "readlink", self.disk.inner.readlink(cred, node).await)
+    }
+
+    fn open<'a>(
+        &'a self,
+        cred: &'a Cred,
+        node: &'a Handle,
+        mode: OpenMode,
+        owner_override: bool,
+    ) -> Reply<'a, File> {
+        through!(self, "open", {
+            let file = self.disk.inner.open(cred, node, mode, owner_override).await?;
+            Ok(self.descriptor(file))
+        })
+    }
+
+    fn create<'a>(
+        &'a self,
+        cred: &'a Cred,
+        dir: &'a Handle,
+        name: &'a [u8],
+        how: &'a CreateHow,
+        mode: OpenMode,
+    ) -> Reply<'a, Created> {
+        through!(self, "create", {
+            self.effect(cred, "create");
+            let mut made = self.disk.inner.create(cred, dir, name, how, mode).await?;
+            made.file = self.descriptor(made.file);
+            Ok(made)
+        })
+    }
+
+    fn make_node<'a>(
+        &'a self,
+        cred: &'a Cred,
+        dir: &'a Handle,
+        name: &'a [u8],
+        kind: NewNode<'a>,
+        attrs: &'a SetAttr,
+    ) -> Reply<'a, (Handle, ChangeInfo)> {
+        through!(self, "make_node", {
+            self.effect(cred, "make_node");
+            self.disk.inner.make_node(cred, dir, name, kind, attrs).await
+        })
+    }
+
+    fn remove<'a>(
+        &'a self,
+        cred: &'a Cred,
+        dir: &'a Handle,
+        name: &'a [u8],
+    ) -> Reply<'a, ChangeInfo> {
+        through!(self, "remove", {
+            self.effect(cred, "remove");
+            self.disk.inner.remove(cred, dir, name).await
+        })
+    }
+
+    fn rename<'a>(
+        &'a self,
+        cred: &'a Cred,
+        from: (&'a Handle, &'a [u8]),
+        to: (&'a Handle, &'a [u8]),
+    ) -> Reply<'a, (ChangeInfo, ChangeInfo)> {
+        through!(self, "rename", {
+            self.effect(cred, "rename");
+            self.disk.inner.rename(cred, from, to).await
+        })
+    }
+
+    fn link<'a>(
+        &'a self,
+        cred: &'a Cred,
+        node: &'a Handle,
+        dir: &'a Handle,
+        name: &'a [u8],
+    ) -> Reply<'a, ChangeInfo> {
+        through!(self, "link", {
+            self.effect(cred, "link");
+            self.disk.inner.link(cred, node, dir, name).await
+        })
+    }
+
+    fn readdir<'a>(
+        &'a self,
+        cred: &'a Cred,
+        dir: &'a Handle,
+        cookie: u64,
+        room: usize,
+        want: Want,
+        sink: &'a mut dyn DirSink,
+    ) -> Reply<'a, DirEnd> {
+        through!(
+            self,
+            "readdir",
+            self.disk.inner.readdir(cred, dir, cookie, room, want, sink).await
+        )
+    }
+
+    fn read<'a>(
+        &'a self,
+        file: &'a File,
+        offset: u64,
+        len: usize,
+        sink: &'a mut dyn ReadSink,
+    ) -> Reply<'a, ReadEnd> {
+        through!(self, "read", self.disk.inner.read(inner_of(file)?, offset, len, sink).await)
+    }
+
+    fn write<'a>(
+        &'a self,
+        cred: &'a Cred,
+        file: &'a File,
+        offset: u64,
+        data: &'a [u8],
+        stability: Stability,
+    ) -> Reply<'a, Written> {
+        through!(self, "write", {
+            self.effect(cred, "write");
+            let file = inner_of(file)?;
+            let unstable = self.disk.sim.options.unstable && stability == Stability::Unstable;
+            if unstable {
+                lock(&self.disk.undo).note(&self.disk.inner, file, offset, data.len());
+            }
+            let mut written = self.disk.inner.write(cred, file, offset, data, stability).await?;
+            written.verifier = lock(&self.disk.undo).verifier();
+            if unstable {
+                written.stability = Stability::Unstable;
+            }
+            Ok(written)
+        })
+    }
+
+    fn commit<'a>(&'a self, node: &'a Handle, offset: u64, len: u64) -> Reply<'a, u64> {
+        through!(self, "commit", {
+            self.disk.inner.commit(node, offset, len).await?;
+            let mut undo = lock(&self.disk.undo);
+            undo.forget(node);
+            Ok(undo.verifier())
+        })
+    }
+
+    fn space<'a>(&'a self, cred: &'a Cred, node: &'a Handle) -> Reply<'a, Space> {
+        through!(self, "space", self.disk.inner.space(cred, node).await)
+    }
+}
+
+/// Why the calls that change something may be refused here.
+pub(crate) const REFUSALS: [Error; 3] = [Error::Busy, Error::Io, Error::NoSpace];
