@@ -197,7 +197,7 @@ fn what_is_not_offered_is_not_supported() {
 fn every_operation_is_answered_with_its_own_number() {
     let server = Server::new();
     for num in known().filter(|num| !FREE.contains(num)) {
-        let mut client = server.client("a");
+        let mut client = server.client(&format!("client {}", num.0));
         let reply = client.run(&[Op::PutRootFh, Op::SaveFh, ops::any(num)]);
         assert_eq!((reply.last().0, reply.count()), (num, 4));
     }

@@ -83,6 +83,7 @@ pub struct View {
 /// An open file, counted as a descriptor would be.
 struct Descriptor {
     file: File,
+    node: Handle,
     open: Arc<AtomicUsize>,
 }
 
@@ -108,9 +109,9 @@ impl View {
         self.open.load(Ordering::Relaxed)
     }
 
-    fn descriptor(&self, file: File) -> File {
+    fn descriptor(&self, file: File, node: Handle) -> File {
         self.open.fetch_add(1, Ordering::Relaxed);
-        File::new(Descriptor { file, open: self.open.clone() })
+        File::new(Descriptor { file, node, open: self.open.clone() })
     }
 
     /// Notes a call; answers what stands between it and the files.
@@ -207,7 +208,7 @@ impl FileSystem for View {
     ) -> Reply<'a, File> {
         through!(self, "open", {
             let file = self.disk.inner.open(cred, node, mode, owner_override).await?;
-            Ok(self.descriptor(file))
+            Ok(self.descriptor(file, *node))
         })
     }
 
@@ -222,7 +223,7 @@ impl FileSystem for View {
         through!(self, "create", {
             self.effect(cred, "create");
             let mut made = self.disk.inner.create(cred, dir, name, how, mode).await?;
-            made.file = self.descriptor(made.file);
+            made.file = self.descriptor(made.file, made.node);
             Ok(made)
         })
     }
@@ -314,15 +315,18 @@ impl FileSystem for View {
     ) -> Reply<'a, Written> {
         through!(self, "write", {
             self.effect(cred, "write");
-            let file = inner_of(file)?;
+            let descriptor: &Descriptor = file.get()?;
             let unstable = self.disk.sim.options.unstable && stability == Stability::Unstable;
             if unstable {
-                lock(&self.disk.undo).note(&self.disk.inner, file, offset, data.len());
+                lock(&self.disk.undo).note(&self.disk.inner, &descriptor.node, offset, data.len());
             }
+            let file = &descriptor.file;
             let mut written = self.disk.inner.write(cred, file, offset, data, stability).await?;
             written.verifier = lock(&self.disk.undo).verifier();
             if unstable {
                 written.stability = Stability::Unstable;
+            } else {
+                lock(&self.disk.undo).forget(&descriptor.node);
             }
             Ok(written)
         })

@@ -20,6 +20,7 @@ mod fs;
 pub mod memfs;
 mod name;
 mod offload;
+mod on_runtime;
 pub mod pseudo;
 mod reply;
 mod types;
@@ -28,6 +29,7 @@ pub use error::{Error, Result};
 pub use fs::{DirEntry, DirSink, FileSystem, ReadSink};
 pub use name::check_name;
 pub use offload::offload;
+pub use on_runtime::{OnRuntime, Runtime};
 pub use reply::Reply;
 pub use types::{
     Access, Attr, ChangeAttrType, ChangeInfo, CreateHow, Created, Cred, DirEnd, File, FileKind,

@@ -44,6 +44,21 @@ impl Folders {
         Ok(path)
     }
 
+    /// Makes a folder on a btrfs of its own, with room for `limit`: more is over quota.
+    pub(super) fn mount_quota(&self, name: &str, limit: &str) -> Result<PathBuf> {
+        let image = self.path(&format!("{name}.img"));
+        fs::File::create(&image)?.set_len(256 << 20)?;
+        process::read(Command::new("mkfs.btrfs").arg("-q").arg(&image))?;
+        let top = self.make(name)?;
+        process::read(Command::new("mount").args(["-o", "loop"]).arg(&image).arg(&top))?;
+        self.mounted.lock().map_err(|_| "a thread panicked")?.push(top.clone());
+        let path = top.join("limited");
+        process::read(Command::new("btrfs").args(["quota", "enable"]).arg(&top))?;
+        process::read(Command::new("btrfs").args(["subvolume", "create"]).arg(&path))?;
+        process::read(Command::new("btrfs").args(["qgroup", "limit", limit]).arg(&path))?;
+        Ok(path)
+    }
+
     fn make(&self, name: &str) -> Result<PathBuf> {
         let path = self.path(name);
         fs::create_dir(&path)?;

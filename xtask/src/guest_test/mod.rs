@@ -110,7 +110,7 @@ fn localfs(holdfast: &Path, folders: &Folders) -> Result<Server> {
         }
         Err(error) => println!("guest-test: without a small export: {}", one_line(&*error)),
     }
-    match folders.mount_tmpfs("quota", "size=16m,usrquota_block_hardlimit=1m") {
+    match folders.mount_quota("quota", "1M") {
         Ok(path) => {
             serve.extend(["--export".to_owned(), format!("/quota={}", path.display())]);
             suite.extend(["--quota-export", "/quota"]);

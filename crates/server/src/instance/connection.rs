@@ -119,12 +119,13 @@ impl Connection {
         self.run_received(buffers)
     }
 
-    /// Runs compounds that arrived whole, while more may wait.
+    /// Runs compounds that arrived whole, while more may wait to be done and to be sent. What is
+    /// left lying is run by the next call: make one when replies were sent.
     ///
     /// # Errors
     /// The stream is broken.
     pub fn run_received(&mut self, buffers: &mut Buffers) -> Result<(), ConnectionError> {
-        while self.waiting.len() < WAITING_MAX {
+        while self.waiting.len() < WAITING_MAX && self.rpc.pending() < UNSENT_MAX {
             let message = self.rpc.poll_message(buffers).map_err(|error| {
                 count(&self.server.state.counters.connections_broken);
                 ConnectionError(error)

@@ -2,7 +2,7 @@
 
 use holdfast_proto::nfs4::{Bitmap, ReadDirArgs, Status, Verifier, attr, dir};
 use holdfast_proto::xdr::Writer;
-use holdfast_vfs::{DirEntry, DirSink, Properties, Want};
+use holdfast_vfs::{DirEntry, DirSink, Properties, Space, Want};
 
 use crate::attrs::{self, Source};
 use crate::exports::{Export, Fh};
@@ -29,6 +29,11 @@ pub(super) async fn readdir(rq: &mut Request, args: &ReadDirArgs) -> Result<(), 
     }
     let export = rq.server.exports.get(&fh);
     let cred = rq.cred(&fh);
+    let space = if attrs::needs_space(&args.attr_request) {
+        Some(export.fs.space(&cred, &fh.node).await.map_err(status::of)?)
+    } else {
+        None
+    };
     dir::begin(&mut rq.out, COOKIE_VERIFIER);
     let mut sink = Listing {
         limit,
@@ -37,6 +42,7 @@ pub(super) async fn readdir(rq: &mut Request, args: &ReadDirArgs) -> Result<(), 
         fh,
         export,
         properties: export.fs.properties(),
+        space,
         want: args.attr_request,
         dir_room: dir_room(args.dircount),
         lease_s: rq.server.lease_s(),
@@ -74,6 +80,7 @@ struct Listing<'a> {
     fh: Fh,
     export: &'a Export,
     properties: Properties,
+    space: Option<Space>,
     want: Bitmap,
     dir_room: usize,
     lease_s: u32,
@@ -114,6 +121,7 @@ impl Listing<'_> {
             other => other,
         };
         let (want, export, properties) = (self.want, self.export, self.properties);
+        let space = self.space;
         let (lease_s, minor) = (self.lease_s, self.minor);
         dir::entry(self.w, entry.cookie, entry.name, |w| match attr {
             Some(Ok(attr)) => {
@@ -122,7 +130,7 @@ impl Listing<'_> {
                     export,
                     properties: &properties,
                     handle: handle.as_ref(),
-                    space: None,
+                    space: space.as_ref(),
                     mounted_on: None,
                     lease_s,
                     minor,

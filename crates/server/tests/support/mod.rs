@@ -7,5 +7,6 @@ pub(crate) mod fixture;
 pub(crate) mod ops;
 pub(crate) mod peer;
 pub(crate) mod probe_fs;
+pub(crate) mod seeds;
 pub(crate) mod session_fs;
 pub(crate) mod world;

@@ -41,16 +41,14 @@ impl Peer {
     /// Gives the server bytes of the stream.
     pub(crate) fn send(&mut self, mut bytes: &[u8]) -> Result<(), ConnectionError> {
         while !bytes.is_empty() {
-            let Some(space) = self.connection.space(&mut self.buffers) else {
-                self.drain();
-                panic!("there is a buffer for every record that may be sent");
-            };
+            let space = self.connection.space(&mut self.buffers);
+            let space = space.expect("there is a buffer for every record that may be sent");
             let n = space.len().min(bytes.len());
             assert_ne!(n, 0, "there is room for the next bytes");
             space[..n].copy_from_slice(&bytes[..n]);
             bytes = &bytes[n..];
             self.connection.received(n, &mut self.buffers)?;
-            self.drain();
+            self.take_replies()?;
         }
         Ok(())
     }
@@ -60,23 +58,20 @@ impl Peer {
         let notified = self.notified.0.swap(false, Ordering::AcqRel);
         if notified {
             self.connection.resume(&mut self.buffers)?;
-            self.drain();
+            self.take_replies()?;
         }
         Ok(notified)
     }
 
     /// Takes over what the server wants to send, and lets it go on with what it held back.
-    fn drain(&mut self) {
-        loop {
+    fn take_replies(&mut self) -> Result<(), ConnectionError> {
+        while self.connection.transmit().pending() > 0 {
             let transmit = self.connection.transmit();
-            let before = self.received.len();
             transmit.slices().for_each(|slice| self.received.extend_from_slice(slice));
-            let n = self.received.len() - before;
-            transmit.sent(n);
-            if n == 0 {
-                return;
-            }
+            transmit.sent(transmit.pending());
+            self.connection.run_received(&mut self.buffers)?;
         }
+        Ok(())
     }
 
     /// The next whole record that came, without its mark.

@@ -1,0 +1,130 @@
+//! A service over memory, and a peer that speaks to it over a real socket.
+#![allow(dead_code)] // Each test program uses a part of it.
+
+pub(crate) mod gated_fs;
+pub(crate) mod session;
+
+use std::convert::Infallible;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use holdfast_base::World;
+use holdfast_net::{Service, ServiceConfig};
+use holdfast_server::{Config, Export, Exports};
+use holdfast_vfs::memfs::{MemFs, MemFsOptions};
+use holdfast_vfs::{FileSystem, Fsid};
+
+/// Longer than anything here takes: a test that waits so long has failed.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+const LEASE: Duration = Duration::from_secs(90);
+
+/// A configuration that listens on any port of the loopback address.
+pub(crate) fn config() -> ServiceConfig {
+    let listen = vec![(Ipv4Addr::LOCALHOST, 0).into()];
+    ServiceConfig { listen, threads: 2, ..ServiceConfig::default() }
+}
+
+/// An empty file system in memory.
+pub(crate) fn memory(world: &Arc<dyn World>) -> Arc<dyn FileSystem> {
+    let fsid = Fsid { major: 1, minor: 1 };
+    let options = MemFsOptions { limit_bytes: 1 << 26, limit_files: 1000, fsid };
+    Arc::new(MemFs::new(world.clone(), options))
+}
+
+/// A service over what `fs` makes.
+pub(crate) fn serve(
+    config: ServiceConfig,
+    fs: impl FnOnce(&Arc<dyn World>) -> Arc<dyn FileSystem>,
+) -> Service {
+    let made = Service::start(config, |world| {
+        let exports = vec![Export::new("/", fs(&world))];
+        let exports = Exports::new(exports).expect("one export is a tree");
+        Ok::<_, Infallible>(Config { exports, lease: LEASE, identity: [7; 16] })
+    });
+    made.expect("the loopback address can be listened on")
+}
+
+/// A service over memory.
+pub(crate) fn start(config: ServiceConfig) -> Service {
+    serve(config, memory)
+}
+
+/// A service over memory, and its world.
+pub(crate) fn start_with_world(config: ServiceConfig) -> (Service, Arc<dyn World>) {
+    let kept = Arc::new(Mutex::new(None));
+    let place = kept.clone();
+    let service = serve(config, move |world| {
+        *place.lock().unwrap() = Some(world.clone());
+        memory(world)
+    });
+    let world = kept.lock().unwrap().take();
+    (service, world.expect("it was given a world"))
+}
+
+/// A client's end of a connection.
+pub(crate) struct Peer(pub(crate) TcpStream);
+
+impl Peer {
+    pub(crate) fn connect(service: &Service) -> Self {
+        Self::connect_to(service.local_addrs()[0])
+    }
+
+    pub(crate) fn connect_to(addr: SocketAddr) -> Self {
+        let stream = TcpStream::connect(addr).expect("the service listens");
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        Self(stream)
+    }
+
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
+        self.0.write_all(bytes).expect("the service takes it");
+    }
+
+    /// The next record, without its mark.
+    pub(crate) fn record(&mut self) -> Vec<u8> {
+        let mut mark = [0; 4];
+        self.0.read_exact(&mut mark).expect("a reply comes");
+        let len = u32::from_be_bytes(mark) & 0x7fff_ffff;
+        let mut record = vec![0; len as usize];
+        self.0.read_exact(&mut record).expect("a reply comes whole");
+        record
+    }
+
+    /// Reads the reply to a NULL call.
+    #[track_caller]
+    pub(crate) fn expect_null(&mut self, xid: u32) {
+        let words = [xid, 1, 0, 0, 0, 0];
+        assert_eq!(self.record(), words.map(u32::to_be_bytes).concat());
+    }
+
+    /// Whether the service has closed the connection, in whichever way.
+    pub(crate) fn is_closed(&mut self) -> bool {
+        match self.0.read(&mut [0]) {
+            Ok(n) => n == 0,
+            Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+        }
+    }
+}
+
+/// The record of a NULL call.
+pub(crate) fn null(xid: u32) -> [u8; 44] {
+    let words = [0x8000_0028, xid, 0, 2, 100_003, 4, 0, 0, 0, 0, 0];
+    let mut record = [0; 44];
+    for (place, word) in record.chunks_exact_mut(4).zip(words) {
+        place.copy_from_slice(&u32::to_be_bytes(word));
+    }
+    record
+}
+
+/// Waits until something is so that another thread makes so.
+#[track_caller]
+pub(crate) fn wait_until(mut is_so: impl FnMut() -> bool) {
+    let begin = std::time::Instant::now();
+    while !is_so() {
+        assert!(begin.elapsed() < PATIENCE, "it never comes");
+        std::thread::yield_now();
+    }
+}

@@ -1,0 +1,97 @@
+//! Sample compounds: what to damage, and what a fuzzer begins with.
+
+use holdfast_proto::nfs4::{
+    Access, AccessArgs, AttrValue, Bitmap, CreateHow, CreateType, Fattr, Op, OpNum, SetTime,
+    Specdata, Stateid, Verifier, VerifyArgs, attr,
+};
+
+use super::ops::{self, Attrs};
+
+/// Attribute values that the samples borrow.
+pub(crate) struct Values {
+    mode: Attrs,
+    several: Attrs,
+    size: Attrs,
+}
+
+impl Values {
+    pub(crate) fn new() -> Self {
+        Self {
+            mode: Attrs::new(&[AttrValue::Mode(0o640)]),
+            several: Attrs::new(&[
+                AttrValue::Size(100),
+                AttrValue::Mode(0o600),
+                AttrValue::Owner(b"1000"),
+                AttrValue::OwnerGroup(b"1000"),
+                AttrValue::TimeAccessSet(SetTime::ServerTime),
+            ]),
+            size: Attrs::new(&[AttrValue::Size(5)]),
+        }
+    }
+
+    /// Compounds that make sense one after the other, on an empty file system.
+    pub(crate) fn compounds(&self) -> Vec<(&'static str, Vec<Op<'_>>)> {
+        let mut all = self.names();
+        all.extend(self.files());
+        all.extend(self.others());
+        all
+    }
+
+    fn names(&self) -> Vec<(&'static str, Vec<Op<'_>>)> {
+        let root = || Op::PutRootFh;
+        let link = CreateType::Link(b"dir/file");
+        let device = CreateType::Block(Specdata { major: 7, minor: 300 });
+        vec![
+            ("mkdir", vec![root(), ops::mkdir(b"dir"), Op::GetFh]),
+            ("symlink", vec![root(), ops::create_node(b"link", link), Op::GetFh]),
+            ("mknod", vec![root(), ops::create_node(b"device", device)]),
+            ("lookup", vec![root(), ops::lookup(b"dir"), Op::GetFh, Op::LookupP, Op::GetFh]),
+            ("readlink", vec![root(), ops::lookup(b"link"), Op::ReadLink]),
+            ("readdir", vec![root(), ops::readdir(0, 512, 4096, Bitmap::of(&[0, 1, 8, 11, 20]))]),
+            ("secinfo", vec![root(), ops::secinfo(b"dir")]),
+            ("rename", vec![root(), Op::SaveFh, root(), ops::rename(b"link", b"link2")]),
+            ("access", vec![root(), Op::Access(AccessArgs { access: Access(0x3f) })]),
+            ("remove", vec![root(), ops::remove(b"link2")]),
+            ("restore", vec![root(), Op::SaveFh, ops::lookup(b"dir"), Op::RestoreFh, Op::GetFh]),
+        ]
+    }
+
+    fn files(&self) -> Vec<(&'static str, Vec<Op<'_>>)> {
+        let (root, current) = (|| Op::PutRootFh, Stateid::CURRENT);
+        let open = |owner| ops::open(b"file", owner, 3, 0);
+        let how = CreateHow::Exclusive(Verifier(*b"verifier"));
+        let guarded = CreateHow::Guarded(self.several.fattr());
+        let anonymous = Stateid::ANONYMOUS;
+        vec![
+            ("create", vec![root(), ops::create(b"file", b"o", 3, 0), Op::GetFh]),
+            ("guarded", vec![root(), ops::create_how(b"g", b"o", 3, 0, guarded), Op::GetFh]),
+            ("exclusive", vec![root(), ops::create_how(b"e", b"o", 3, 0, how), Op::GetFh]),
+            ("write", vec![root(), open(b"w"), ops::write(current, 3, b"data"), ops::commit(0, 0)]),
+            ("read", vec![root(), open(b"r"), ops::read(current, 0, 100), ops::close(current)]),
+            ("setattr", vec![root(), open(b"s"), ops::setattr(current, self.several.fattr())]),
+            ("chmod", vec![root(), ops::setattr(anonymous, self.mode.fattr())]),
+            ("deny", vec![root(), ops::open(b"file", b"d", 1, 2), ops::close(current)]),
+            ("link", vec![root(), ops::lookup(b"file"), Op::SaveFh, root(), ops::link(b"other")]),
+        ]
+    }
+
+    fn others(&self) -> Vec<(&'static str, Vec<Op<'_>>)> {
+        let verify = Op::Verify(VerifyArgs { obj_attributes: self.size.fattr() });
+        let all: Bitmap = (0..87).collect();
+        let usual = Bitmap::of(&[attr::TYPE, attr::SIZE, attr::MODE, attr::MOUNTED_ON_FILEID]);
+        let empty = ops::setattr(Stateid::ANONYMOUS, Fattr::EMPTY);
+        vec![
+            ("getattr", vec![Op::PutRootFh, ops::getattr(&usual)]),
+            ("getattr-all", vec![Op::PutRootFh, ops::getattr(&all), empty]),
+            ("verify", vec![Op::PutRootFh, ops::lookup(b"file"), verify, Op::GetFh]),
+            ("exchange-id", vec![ops::exchange_id(b"other", 1)]),
+            ("deleg", vec![Op::PutRootFh, ops::any(OpNum::GET_DIR_DELEGATION), Op::GetFh]),
+        ]
+    }
+}
+
+/// Every operation there is, each alone and with arguments that are nearly nothing.
+pub(crate) fn every_operation() -> Vec<Op<'static>> {
+    let known = OpNum::KNOWN.iter().copied().filter(|num| *num != OpNum::ILLEGAL);
+    known.map(ops::any).collect()
+}

@@ -1,0 +1,70 @@
+//! Nothing is left when an instance ended: no task, timer, job, open file; and nothing panicked
+//! while it ran.
+
+use holdfast_server::Snapshot;
+
+use crate::executor::Alive;
+use crate::journal::Journal;
+
+/// The checker.
+pub struct Leaks {
+    journal: Journal,
+}
+
+impl Leaks {
+    /// No instance ended yet.
+    pub const fn new(journal: Journal) -> Self {
+        Self { journal }
+    }
+
+    /// What an instance counted until its end.
+    pub fn counters(&self, server: &str, generation: u64, counters: &Snapshot) {
+        let wrong = [
+            ("compounds that panicked", counters.panics),
+            ("poisoned pieces", counters.poisoned),
+            ("compounds of garbage", counters.garbage),
+            ("refused calls", counters.rpc_refused),
+            ("broken streams", counters.connections_broken),
+        ];
+        for (what, count) in wrong {
+            if count > 0 {
+                let message = format!("{server} generation {generation}: {count} {what}");
+                self.journal.violation("leaks", message);
+            }
+        }
+    }
+
+    /// What is alive of an instance after its end.
+    pub fn left(&self, server: &str, generation: u64, alive: Alive, open_files: usize) {
+        if alive != Alive::default() || open_files > 0 {
+            let message = format!(
+                "{server} generation {generation} ended and left {alive:?}, {open_files} open files"
+            );
+            self.journal.violation("leaks", message);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkers::testing::verdicts;
+
+    #[test]
+    fn anything_left_is_noticed() {
+        let none = Alive::default();
+        let right = verdicts(Leaks::new, |leaks| {
+            leaks.left("s", 1, none, 0);
+            leaks.counters("s", 1, &Snapshot::default());
+        });
+        assert!(right.is_empty());
+        let wrong = verdicts(Leaks::new, |leaks| {
+            leaks.left("s", 1, Alive { tasks: 1, ..none }, 0);
+            leaks.left("s", 1, Alive { timers: 1, ..none }, 0);
+            leaks.left("s", 1, Alive { jobs: 1, ..none }, 0);
+            leaks.left("s", 1, none, 1);
+            leaks.counters("s", 1, &Snapshot { panics: 1, ..Snapshot::default() });
+        });
+        assert_eq!(wrong.len(), 5);
+    }
+}

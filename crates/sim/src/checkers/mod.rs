@@ -1,0 +1,63 @@
+//! Who looks whether all is right, a file each.
+
+pub mod exactly_once;
+pub mod generations;
+pub mod leaks;
+pub mod liveness;
+pub mod shared;
+pub mod shares;
+pub mod slots;
+pub mod tree;
+
+use crate::journal::Journal;
+
+/// All checkers of a run.
+pub struct Checkers {
+    /// Every request is executed at most once, and before it is answered.
+    pub exactly_once: exactly_once::ExactlyOnce,
+    /// Nothing of one instance is seen in another.
+    pub generations: generations::Generations,
+    /// Nothing is left when an instance ended.
+    pub leaks: leaks::Leaks,
+    /// Everybody comes to an end when nothing fails any more.
+    pub liveness: liveness::Liveness,
+    /// What many do in one directory.
+    pub shared: shared::Shared,
+    /// No two opens that exclude each other.
+    pub shares: shares::Shares,
+    /// Slots as both ends see them.
+    pub slots: slots::Slots,
+    /// Files as POSIX has them.
+    pub tree: tree::Tree,
+}
+
+impl Checkers {
+    /// Checkers that have seen nothing.
+    pub fn new(journal: Journal) -> Self {
+        Self {
+            exactly_once: exactly_once::ExactlyOnce::new(journal.clone()),
+            generations: generations::Generations::new(journal.clone()),
+            leaks: leaks::Leaks::new(journal.clone()),
+            liveness: liveness::Liveness::new(journal.clone()),
+            shared: shared::Shared::new(journal.clone()),
+            shares: shares::Shares::new(journal.clone()),
+            slots: slots::Slots::new(journal.clone()),
+            tree: tree::Tree::new(journal),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    use crate::journal::{Journal, Tracing};
+
+    /// What a checker says of a history.
+    pub(crate) fn verdicts<C>(
+        make: impl FnOnce(Journal) -> C,
+        history: impl FnOnce(&C),
+    ) -> Vec<String> {
+        let journal = Journal::new(Tracing::Off);
+        history(&make(journal.clone()));
+        journal.violations().into_iter().map(|violation| violation.message).collect()
+    }
+}

@@ -1,0 +1,107 @@
+//! No two opens that exclude each other are held at one time. Only what is surely held counts:
+//! from the reply to OPEN until CLOSE is sent.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use crate::journal::Journal;
+use crate::sync::lock;
+
+/// What an open does and what it denies: bit 1 reading, bit 2 writing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// What it does.
+    pub access: u32,
+    /// What it denies.
+    pub deny: u32,
+}
+
+impl Share {
+    const fn excludes(self, other: Self) -> bool {
+        self.access & other.deny != 0 || self.deny & other.access != 0
+    }
+
+    /// Both together.
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self { access: self.access | other.access, deny: self.deny | other.deny }
+    }
+}
+
+/// Who holds an open: client, its epoch, and the open-owner.
+pub type Holder = (u32, u64, Vec<u8>);
+
+/// The checker.
+pub struct Shares {
+    journal: Journal,
+    held: Mutex<BTreeMap<(u64, Vec<u8>), BTreeMap<Holder, Share>>>,
+}
+
+impl Shares {
+    /// Nothing is open.
+    pub fn new(journal: Journal) -> Self {
+        Self { journal, held: Mutex::default() }
+    }
+
+    /// An open was granted on a file, named by the server's generation and the handle.
+    pub fn granted(&self, generation: u64, file: &[u8], holder: Holder, share: Share) {
+        let mut held = lock(&self.held);
+        let opens = held.entry((generation, file.to_vec())).or_default();
+        for (other, others) in opens.iter().filter(|(other, _)| **other != holder) {
+            if share.excludes(*others) {
+                let message =
+                    format!("{holder:?} was granted {share:?} while {other:?} holds {others:?}");
+                self.journal.violation("shares", message);
+            }
+        }
+        let before = opens.get(&holder).copied();
+        opens.insert(holder, before.map_or(share, |before| before.with(share)));
+    }
+
+    /// CLOSE is about to be sent, or the open may be gone for another reason.
+    pub fn closing(&self, generation: u64, file: &[u8], holder: &Holder) {
+        if let Some(opens) = lock(&self.held).get_mut(&(generation, file.to_vec())) {
+            opens.remove(holder);
+        }
+    }
+
+    /// The lease of a client may be over: nothing of it is surely held.
+    pub fn lost(&self, client: u32) {
+        for opens in lock(&self.held).values_mut() {
+            opens.retain(|holder, _| holder.0 != client);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkers::testing::verdicts;
+
+    const READ: Share = Share { access: 1, deny: 0 };
+    const ALONE: Share = Share { access: 2, deny: 3 };
+
+    fn holder(client: u32) -> Holder {
+        (client, 1, b"owner".to_vec())
+    }
+
+    #[test]
+    fn what_excludes_each_other_is_not_held_together() {
+        let right = verdicts(Shares::new, |shares| {
+            shares.granted(1, b"f", holder(1), ALONE);
+            shares.closing(1, b"f", &holder(1));
+            shares.granted(1, b"f", holder(2), READ);
+            shares.granted(1, b"f", holder(3), READ);
+            shares.granted(1, b"g", holder(1), ALONE);
+            shares.lost(1);
+            shares.granted(1, b"g", holder(2), ALONE);
+            shares.granted(1, b"g", holder(2), READ);
+        });
+        assert_eq!(right, Vec::<String>::new());
+        let wrong = verdicts(Shares::new, |shares| {
+            shares.granted(1, b"f", holder(1), READ);
+            shares.granted(1, b"f", holder(2), ALONE);
+        });
+        assert_eq!(wrong.len(), 1);
+    }
+}

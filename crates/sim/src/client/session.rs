@@ -1,0 +1,170 @@
+//! A client's session: slots, and what becomes of a request whatever happens to the connection.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use holdfast_proto::nfs4::{OpBody, OpNum, SequenceArgs, SequenceOk, SessionId, Status, Op};
+
+use super::rpc::Rpc;
+use super::wire::{self, Reply, Tag};
+use crate::checkers::slots::Echo;
+use crate::sim::Sim;
+use crate::sync::{Bell, lock};
+
+/// The longest wait before a request that was delayed is sent again.
+const BACKOFF_MAX: Duration = Duration::from_secs(1);
+
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    /// Of the last request that was answered.
+    seqid: u32,
+    busy: bool,
+}
+
+/// An agreed session.
+pub struct Session {
+    /// Its id.
+    pub id: SessionId,
+    /// The generation of the instance that made it.
+    pub generation: u64,
+    /// Which incarnation of the client's state it belongs to.
+    pub epoch: u64,
+    slots: Mutex<Vec<Slot>>,
+    freed: Bell,
+}
+
+/// What became of a request.
+pub enum Outcome {
+    /// It was answered.
+    Answered(Reply),
+    /// The session is gone. `true`: the request may have been executed.
+    Lost(bool),
+}
+
+/// A slot in use; given back when dropped.
+struct InUse {
+    session: Arc<Session>,
+    slot: u32,
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        lock(&self.session.slots)[self.slot as usize].busy = false;
+        self.session.freed.ring();
+    }
+}
+
+impl Session {
+    /// A session of so many slots.
+    pub fn new(id: SessionId, generation: u64, epoch: u64, slots: u32) -> Arc<Self> {
+        let slots = vec![Slot { seqid: 0, busy: false }; slots as usize];
+        let slots = Mutex::new(slots);
+        Arc::new(Self { id, generation, epoch, slots, freed: Bell::default() })
+    }
+
+    async fn slot(self: &Arc<Self>) -> InUse {
+        loop {
+            let freed = self.freed.wait();
+            {
+                let mut slots = lock(&self.slots);
+                if let Some(slot) = slots.iter().position(|slot| !slot.busy) {
+                    slots[slot].busy = true;
+                    return InUse { session: self.clone(), slot: slot as u32 };
+                }
+            }
+            freed.await;
+        }
+    }
+
+    fn sequence(&self, slot: u32, cachethis: bool) -> SequenceArgs {
+        let slots = lock(&self.slots);
+        let highest = slots.iter().rposition(|slot| slot.busy).unwrap_or(0) as u32;
+        SequenceArgs {
+            sessionid: self.id,
+            sequenceid: slots[slot as usize].seqid.wrapping_add(1),
+            slotid: slot,
+            highest_slotid: highest,
+            cachethis,
+        }
+    }
+
+    fn answered(&self, slot: u32) {
+        let slot = &mut lock(&self.slots)[slot as usize];
+        slot.seqid = slot.seqid.wrapping_add(1);
+    }
+}
+
+/// Sends the operations of a request behind a SEQUENCE, until that is answered or the session is
+/// gone.
+pub async fn request(
+    sim: &Sim,
+    rpc: &Rpc,
+    session: &Arc<Session>,
+    request: (Tag, u32),
+    cachethis: bool,
+    ops: &[Op<'_>],
+) -> Outcome {
+    let (tag, minor) = request;
+    let in_use = session.slot().await;
+    let sequence = session.sequence(in_use.slot, cachethis);
+    let mut all = vec![Op::Sequence(sequence)];
+    all.extend_from_slice(ops);
+    sim.checkers.exactly_once.began(tag, &sequence, ops);
+    let (mut sent, mut backoff) = (0, Duration::from_millis(10));
+    loop {
+        let xid = rpc.xid();
+        let record = wire::call(xid, tag, minor, &all);
+        let answer = rpc.call(xid, &record).await;
+        sent += answer.sent;
+        let reply = match Reply::new(answer.record, answer.generation) {
+            Ok(reply) => reply,
+            Err(error) => {
+                sim.journal.violation("wire", format!("tag {tag:?}: {error}"));
+                return Outcome::Lost(true);
+            }
+        };
+        sim.journal.digest(u64::from(xid), reply.bytes().len() as u64);
+        match verdict(sim, session, &sequence, &reply) {
+            Verdict::Answered => {
+                session.answered(in_use.slot);
+                return Outcome::Answered(reply);
+            }
+            Verdict::Again => {
+                sim.journal.count("client", "sequence delayed");
+                sim.after(backoff).await;
+                backoff = (backoff * 2).min(BACKOFF_MAX);
+            }
+            Verdict::Lost => return Outcome::Lost(sent > 1),
+        }
+    }
+}
+
+enum Verdict {
+    Answered,
+    Again,
+    Lost,
+}
+
+fn verdict(sim: &Sim, session: &Session, sent: &SequenceArgs, reply: &Reply) -> Verdict {
+    let status = reply.status_of(OpNum::SEQUENCE);
+    match status {
+        Status::OK => {
+            let echo = |body: &OpBody<'_>| {
+                if let OpBody::Sequence(ok) = body { Some(ok.clone()) } else { None }
+            };
+            let ok: Option<SequenceOk> = reply.find(OpNum::SEQUENCE, echo);
+            let size = lock(&session.slots).len() as u32;
+            sim.checkers.slots.echoed(&Echo { sent, ok: ok.as_ref(), size });
+            let (made, by) = (session.generation, reply.generation);
+            sim.checkers.generations.session_used(session.id, made, by);
+            Verdict::Answered
+        }
+        Status::DELAY => Verdict::Again,
+        Status::BADSESSION | Status::DEADSESSION => Verdict::Lost,
+        other => {
+            // Nothing that this client does deserves any other answer.
+            sim.checkers.slots.refused(sent, other);
+            Verdict::Lost
+        }
+    }
+}
