@@ -35,20 +35,31 @@ pub type Holder = (u32, u64, Vec<u8>);
 pub struct Shares {
     journal: Journal,
     held: Mutex<BTreeMap<(u64, Vec<u8>), BTreeMap<Holder, Share>>>,
+    /// Until when the lease of a client surely goes.
+    leases: Mutex<BTreeMap<u32, u64>>,
 }
 
 impl Shares {
     /// Nothing is open.
     pub fn new(journal: Journal) -> Self {
-        Self { journal, held: Mutex::default() }
+        Self { journal, held: Mutex::default(), leases: Mutex::default() }
+    }
+
+    /// The lease of a client surely goes on until then.
+    pub fn renewed(&self, client: u32, until_ns: u64) {
+        let mut leases = lock(&self.leases);
+        let until = leases.entry(client).or_default();
+        *until = until_ns.max(*until);
     }
 
     /// An open was granted on a file, named by the server's generation and the handle.
-    pub fn granted(&self, generation: u64, file: &[u8], holder: Holder, share: Share) {
+    pub fn granted(&self, (generation, file): (u64, &[u8]), holder: Holder, share: Share, now: u64) {
         let mut held = lock(&self.held);
+        let leases = lock(&self.leases);
         let opens = held.entry((generation, file.to_vec())).or_default();
         for (other, others) in opens.iter().filter(|(other, _)| **other != holder) {
-            if share.excludes(*others) {
+            let surely = leases.get(&other.0).is_some_and(|until| *until > now);
+            if surely && share.excludes(*others) {
                 let message =
                     format!("{holder:?} was granted {share:?} while {other:?} holds {others:?}");
                 self.journal.violation("shares", message);
@@ -88,19 +99,23 @@ mod tests {
     #[test]
     fn what_excludes_each_other_is_not_held_together() {
         let right = verdicts(Shares::new, |shares| {
-            shares.granted(1, b"f", holder(1), ALONE);
+            (1..4).for_each(|client| shares.renewed(client, 9));
+            shares.granted((1, b"h"), holder(4), ALONE, 5);
+            shares.granted((1, b"h"), holder(1), ALONE, 5);
+            shares.granted((1, b"f"), holder(1), ALONE, 5);
             shares.closing(1, b"f", &holder(1));
-            shares.granted(1, b"f", holder(2), READ);
-            shares.granted(1, b"f", holder(3), READ);
-            shares.granted(1, b"g", holder(1), ALONE);
+            shares.granted((1, b"f"), holder(2), READ, 5);
+            shares.granted((1, b"f"), holder(3), READ, 5);
+            shares.granted((1, b"g"), holder(1), ALONE, 5);
             shares.lost(1);
-            shares.granted(1, b"g", holder(2), ALONE);
-            shares.granted(1, b"g", holder(2), READ);
+            shares.granted((1, b"g"), holder(2), ALONE, 5);
+            shares.granted((1, b"g"), holder(2), READ, 5);
         });
         assert_eq!(right, Vec::<String>::new());
         let wrong = verdicts(Shares::new, |shares| {
-            shares.granted(1, b"f", holder(1), READ);
-            shares.granted(1, b"f", holder(2), ALONE);
+            shares.renewed(1, 9);
+            shares.granted((1, b"f"), holder(1), READ, 5);
+            shares.granted((1, b"f"), holder(2), ALONE, 5);
         });
         assert_eq!(wrong.len(), 1);
     }

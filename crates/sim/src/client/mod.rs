@@ -98,6 +98,7 @@ impl Client {
             let session = self.session().await;
             let tag = self.tag();
             let sent = (tag, self.minor);
+            let began = self.sim.now() + self.sim.options.lease;
             let outcome =
                 session::request(&self.sim, &self.rpc, &session, sent, cachethis, ops).await;
             let reply = match outcome {
@@ -109,6 +110,7 @@ impl Client {
                 }
             };
             lock(&self.state).used_ns = self.sim.now().as_ns();
+            self.sim.checkers.shares.renewed(self.id, began.as_ns());
             let status = reply.status();
             if matches!(status, Status::DELAY | Status::GRACE) && may_repeat(&reply) {
                 self.sim.journal.count("client", "delayed");
@@ -145,6 +147,7 @@ impl Client {
         if state.session.as_ref().is_some_and(|current| Arc::ptr_eq(current, session)) {
             state.session = None;
             drop(state);
+            self.sim.checkers.shares.lost(self.id);
             self.sim.journal.count("client", "session lost");
             self.sim.journal.line(&self.name, || format!("session {:x?} is gone", session.id.0));
             self.changed.ring();
