@@ -180,16 +180,16 @@ fn address(text: &str) -> Result<SocketAddr, ArgError> {
     if let Ok(addr) = text.parse() {
         return Ok(addr);
     }
-    if let Some(port) = text.strip_prefix(':') {
-        let port = port.parse().map_err(|_| bad())?;
-        return Ok((Ipv4Addr::UNSPECIFIED, port).into());
-    }
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
-    let ip = match bare {
-        Some(bare) => IpAddr::V6(bare.parse::<Ipv6Addr>().map_err(|_| bad())?),
-        None => text.parse::<IpAddr>().map_err(|_| bad())?,
-    };
-    Ok((ip, PORT).into())
+    if let Some(bare) = bare {
+        let ip: Ipv6Addr = bare.parse().map_err(|_| bad())?;
+        return Ok((ip, PORT).into());
+    }
+    if let Ok(ip) = text.parse::<IpAddr>() {
+        return Ok((ip, PORT).into());
+    }
+    let port = text.strip_prefix(':').and_then(|port| port.parse().ok()).ok_or_else(bad)?;
+    Ok((Ipv4Addr::UNSPECIFIED, port).into())
 }
 
 #[cfg(test)]

@@ -27,6 +27,13 @@ pub const CACHED_RESPONSE_BYTES: u32 = 8192;
 /// Bytes of data in one READ or WRITE.
 pub const IO_BYTES: u32 = 1 << 20;
 
+/// Sessions of all clients. Beyond it CREATE_SESSION answers NFS4ERR_NOSPC.
+pub const SESSIONS: usize = 65_536;
+
+/// Bytes that the reply caches of all sessions may come to, beyond which a new session has one
+/// slot.
+pub const CACHE_BYTES: u64 = 256 << 20;
+
 /// Operations of one compound.
 pub const OPERATIONS: u32 = 128;
 
@@ -34,7 +41,7 @@ pub const OPERATIONS: u32 = 128;
 pub const CHANNEL_BYTES_MIN: u32 = 512;
 
 /// Opens of one client. Beyond it OPEN answers DELAY.
-pub const OPENS_PER_CLIENT: usize = 1 << 20;
+pub const OPENS_PER_CLIENT: usize = 1 << 18;
 
 /// Opens of all clients that share one shard of the state table.
 pub const OPENS_PER_SHARD: usize = 1 << 22;

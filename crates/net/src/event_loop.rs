@@ -12,6 +12,7 @@ use holdfast_proto::rpc::Buffers;
 use holdfast_server::Connection;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::io::Errno;
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create, timerfd_settime,
 };
@@ -195,21 +196,24 @@ impl EventLoop {
     }
 
     fn listen(&mut self, listeners: Vec<Listener>) {
-        for mut listener in listeners {
-            let data = EventData::new_u64(LISTENERS + self.listeners.len() as u64);
+        for listener in listeners {
+            let at = self.listeners.len();
+            let data = EventData::new_u64(LISTENERS + at as u64);
             // One that cannot be watched is tried again at the next tick.
             let added = epoll::add(&self.epoll, &listener.socket, data, EventFlags::IN);
-            listener.paused = added.is_err();
             self.listeners.push(listener);
+            self.listeners[at].paused = added.is_err();
         }
     }
 
     fn change_listener(&mut self, at: usize, flags: EventFlags) {
         let data = EventData::new_u64(LISTENERS + at as u64);
-        if let Some(listener) = self.listeners.get_mut(at) {
-            let changed = epoll::modify(&self.epoll, &listener.socket, data, flags);
-            listener.paused = flags.is_empty() || changed.is_err();
-        }
+        let Some(listener) = self.listeners.get_mut(at) else { return };
+        let changed = match epoll::modify(&self.epoll, &listener.socket, data, flags) {
+            Err(Errno::NOENT) => epoll::add(&self.epoll, &listener.socket, data, flags),
+            changed => changed,
+        };
+        listener.paused = flags.is_empty() || changed.is_err();
     }
 
     fn add(&mut self, accepted: Accepted) {
@@ -228,8 +232,7 @@ impl EventLoop {
             let Some(id) = self.parked.pop_front() else { return };
             self.with_conn(id, Conn::unpark);
             if self.conns.get(id).is_some_and(Conn::is_parked) {
-                // None is free. It was put at the end, but its turn is still the next.
-                self.parked.pop_back();
+                // None is free: its turn is still the next.
                 self.parked.push_front(id);
                 return;
             }

@@ -97,6 +97,23 @@ fn a_record_that_does_not_arrive_in_time_ends_the_connection() {
 }
 
 #[test]
+fn large_records_wait_for_a_buffer() {
+    let service = start(ServiceConfig { large_records: 1, ..config() });
+    let mut peers: Vec<_> = (0..8).map(|_| Peer::connect(&service)).collect();
+    for (peer, xid) in peers.iter_mut().zip(0..) {
+        let mut record = null(xid).to_vec();
+        record.resize(100_000, 0);
+        record[..4].copy_from_slice(&(0x8000_0000_u32 + 100_000 - 4).to_be_bytes());
+        peer.send(&record[..99_999]);
+    }
+    wait_until(|| service.counters().buffer_waits >= 7);
+    peers.iter_mut().for_each(|peer| peer.send(&[0]));
+    for (peer, xid) in peers.iter_mut().zip(0..) {
+        peer.expect_null(xid);
+    }
+}
+
+#[test]
 fn a_peer_that_reads_nothing_is_not_read_either() {
     const CALLS_MAX: u32 = 8_000_000;
     let service = start(config());

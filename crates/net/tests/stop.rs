@@ -9,7 +9,7 @@ use std::time::Duration;
 use common::gated_fs::{Gate, GatedFs};
 use common::session::Session;
 use common::{PATIENCE, Peer, config, memory, null, serve, start, start_with_world, wait_until};
-use holdfast_base::{Closed, World};
+use holdfast_base::Closed;
 use holdfast_net::{Service, ServiceConfig};
 use holdfast_proto::nfs4::Status;
 use holdfast_vfs::FileSystem;
@@ -57,6 +57,9 @@ fn what_does_not_end_is_given_up_and_named() {
     let (service, gate) = gated();
     let mut session = Session::new(&service);
     (0..ASKED).for_each(|number| session.ask(100 + number, number));
+    // All are received, as the reply to a later call tells.
+    session.peer.send(&null(1));
+    session.peer.expect_null(1);
     wait_until(|| gate.came() == 4);
     let report = service.stop(Duration::ZERO);
     assert!(!report.given_up.is_empty());
@@ -72,12 +75,10 @@ fn a_peer_that_is_gone_does_not_take_its_compounds_with_it() {
     session.ask(100, 0);
     wait_until(|| gate.came() == 1);
     drop(session);
-    let waits = || service.instance().running().len();
-    // The sweep of leases, the connection, and its compound.
-    wait_until(|| service.instance().running().len() == 3);
-    assert_eq!(waits(), 3);
+    let running = || service.instance().running().len();
+    assert_eq!(running(), 3, "the sweep of leases, the connection, its compound");
     gate.open();
-    wait_until(|| waits() == 1);
+    wait_until(|| running() == 1);
     assert!(service.stop(PATIENCE).is_clean());
 }
 
@@ -102,7 +103,9 @@ fn a_stop_does_not_wait_for_a_peer_that_stays() {
     let service = start(config());
     let mut peers: Vec<_> = (0..10).map(|_| Peer::connect(&service)).collect();
     for peer in &mut peers {
-        peer.send(&null(1)[..30]);
+        peer.send(&null(1));
+        peer.expect_null(1);
+        peer.send(&null(2)[..30]);
     }
     assert!(service.stop(PATIENCE).is_clean());
 }

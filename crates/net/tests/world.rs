@@ -9,7 +9,6 @@ use std::thread;
 use std::time::Duration;
 
 use common::{PATIENCE, config, start, start_with_world, wait_until};
-use holdfast_base::World;
 use holdfast_net::ServiceConfig;
 
 fn next<T>(from: &Receiver<T>) -> T {

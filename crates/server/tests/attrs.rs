@@ -321,10 +321,8 @@ fn a_listing_gives_space_if_that_is_asked_for() {
 #[test]
 fn a_small_session_gets_short_reads_and_listings() {
     let server = Server::new();
-    let terms = holdfast_proto::nfs4::ChannelAttrs {
-        maxresponsesize: 1000,
-        ..support::client::FORE
-    };
+    let terms =
+        holdfast_proto::nfs4::ChannelAttrs { maxresponsesize: 1000, ..support::client::FORE };
     let mut big = server.client("big");
     let (fh, stateid) = big.make_file(b"file");
     let data = vec![7; 100_000];

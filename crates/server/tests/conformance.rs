@@ -1,4 +1,5 @@
-//! The suite every file system passes, through the whole server: each of its calls is a compound.
+//! The suite every file system passes, through the whole server: each of its calls is a compound,
+//! over memory that answers at once and over memory that answers later.
 //!
 //! Every feature of the suite is on: memory has them all, and the protocol can say them all.
 
@@ -12,6 +13,15 @@ use support::session_fs::SessionFs;
 mod minor_1 {
     fn subject() -> holdfast_vfs::conformance::Subject {
         super::subject(1)
+    }
+
+    holdfast_vfs::conformance_tests!(subject);
+}
+
+mod waiting {
+    fn subject() -> holdfast_vfs::conformance::Subject {
+        let fs = std::sync::Arc::new(super::SessionFs::late(2));
+        super::Subject { fs, features: super::Features::ALL }
     }
 
     holdfast_vfs::conformance_tests!(subject);

@@ -23,11 +23,8 @@ const IDS: [u32; 3] = [attr::FSID, attr::FILEID, attr::MOUNTED_ON_FILEID];
 fn three() -> (Server, Client) {
     let world = TestWorld::new(1);
     let export = |path, number| Export::new(path, memfs_of(&world, number)).squash(Squash::None);
-    let exports = vec![
-        export("/data/one", 1),
-        export("/data/two", 2),
-        export("/public", 3).read_only(true),
-    ];
+    let exports =
+        vec![export("/data/one", 1), export("/data/two", 2), export("/public", 3).read_only(true)];
     let server = Server::exporting(world, exports);
     let client = server.client("a");
     (server, client)

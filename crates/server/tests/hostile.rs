@@ -3,45 +3,16 @@
 
 mod support;
 
-use holdfast_proto::nfs4::{CompoundRes, Op, OpNum, Status};
+use holdfast_proto::nfs4::{Op, OpNum, Status};
 use holdfast_proto::rpc::Credential;
-use holdfast_proto::xdr::{Encode, Reader, Writer};
-use holdfast_server::ConnectionError;
-use support::client::{Client, Reply, encode};
+use holdfast_proto::xdr::{Encode, Writer};
+use support::client::{Client, encode};
 use support::fixture::Server;
 use support::ops;
 use support::peer::{Peer, call};
 use support::seeds::{Values, every_operation};
+use support::targets::{check, feed};
 use support::world::Seeded;
-
-/// Sends bytes; checks every reply that comes.
-fn feed(peer: &mut Peer, bytes: &[u8]) -> Result<usize, ConnectionError> {
-    let sent = peer.send(bytes);
-    let mut replies = 0;
-    while let Some(record) = peer.record() {
-        check(&record);
-        replies += 1;
-    }
-    sent.map(|()| replies)
-}
-
-/// A reply is well-formed to its last byte.
-#[track_caller]
-fn check(record: &[u8]) {
-    let reply = Reply(record.to_vec());
-    let Some(accepted) = reply.accepted() else { return };
-    assert!(accepted.0 <= 4, "the server did not fail: {accepted:?}");
-    if accepted.0 != 0 || record.len() == 24 {
-        return;
-    }
-    let mut res = CompoundRes::decode(Reader::new(reply.body())).expect("the header decodes");
-    let mut last = res.status;
-    while let Some(result) = res.next_result() {
-        last = result.expect("a result decodes").status;
-    }
-    assert!(res.results.finish().is_ok(), "nothing is left after the last result");
-    assert_eq!(last, res.status);
-}
 
 #[track_caller]
 fn unharmed(server: &Server) {
@@ -148,7 +119,11 @@ fn records_cut_short_do_no_harm() {
         let record = client.in_session(0, false, &ops);
         for end in 0..record.len() {
             let mut peer = server.peer();
-            assert_eq!(feed(&mut peer, &record[..end]), Ok(0), "nothing is run before all is there");
+            assert_eq!(
+                feed(&mut peer, &record[..end]),
+                Ok(0),
+                "nothing is run before all is there"
+            );
             assert_eq!(peer.connection.is_partial(), end > 0);
         }
         client.slots[0] -= 1;

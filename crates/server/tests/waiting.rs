@@ -4,7 +4,7 @@ mod support;
 
 use std::sync::Arc;
 
-use holdfast_proto::nfs4::{Op, OpNum, Status};
+use holdfast_proto::nfs4::{BindConnToSessionArgs, DirFromClient, Op, OpNum, Status};
 use holdfast_proto::rpc::AcceptStat;
 use support::client::{Client, Reply};
 use support::fixture::Server;
@@ -117,20 +117,25 @@ fn every_operation_can_wait() {
     }
     let current = holdfast_proto::nfs4::Stateid::CURRENT;
     let all = holdfast_proto::nfs4::Bitmap::of(&[1, 3, 4, 8, 20, 42, 43, 44, 55]);
-    send(&mut client, 0, true, &[
-        Op::PutRootFh,
-        ops::create(b"file", b"o", 3, 0),
-        ops::write(current, 0, b"data"),
-        ops::read(current, 0, 4),
-        ops::getattr(&all),
-        ops::close(current),
-        Op::PutRootFh,
-        ops::lookup(b"file"),
-        Op::PutRootFh,
-        ops::readdir(0, 0, 4096, all),
-        ops::open(b"file", b"o", 3, 3),
-        Op::GetFh,
-    ]);
+    send(
+        &mut client,
+        0,
+        true,
+        &[
+            Op::PutRootFh,
+            ops::create(b"file", b"o", 3, 0),
+            ops::write(current, 0, b"data"),
+            ops::read(current, 0, 4),
+            ops::getattr(&all),
+            ops::close(current),
+            Op::PutRootFh,
+            ops::lookup(b"file"),
+            Op::PutRootFh,
+            ops::readdir(0, 0, 4096, all),
+            ops::open(b"file", b"o", 3, 3),
+            Op::GetFh,
+        ],
+    );
     settle(&server, &mut client);
     let reply = replies(&mut client).pop().expect("it is answered");
     assert_eq!((reply.status(), reply.count()), (Status::OK, 13));
@@ -171,6 +176,13 @@ fn a_panic_is_answered_and_ends_that_session_only() {
         assert_eq!(client.exchange(&record).status(), Status::BADSESSION, "it is not tried again");
         assert_eq!(client.status(&[]), Status::BADSESSION);
         assert_eq!(probe.calls("make_node"), 1);
+        let bind = BindConnToSessionArgs {
+            sessid: client.session,
+            dir: DirFromClient::FORE,
+            use_conn_in_rdma_mode: false,
+        };
+        let bound = client.bare(&[Op::BindConnToSession(bind)]);
+        assert_eq!(bound.status(), Status::BADSESSION);
         assert_eq!(other.status(&[Op::PutRootFh, Op::GetFh]), Status::OK);
         client.create_session(2, support::client::FORE).expect("the client goes on");
         assert_eq!(client.status(&[Op::PutRootFh, Op::GetFh]), Status::OK);
@@ -233,7 +245,8 @@ fn no_more_compounds_wait_than_there_is_room_for() {
     let records: Vec<_> = sessions
         .iter_mut()
         .flat_map(|client| {
-            (0..16).map(|slot| client.in_session(slot, false, &[Op::PutRootFh, ops::lookup(b"x")]))
+            (0..16)
+                .map(|slot| client.in_session(slot, false, &[Op::PutRootFh, ops::lookup(b"x")]))
                 .collect::<Vec<_>>()
         })
         .collect();

@@ -207,7 +207,12 @@ impl Executor {
         None
     }
 
-    fn spawn(&self, world: usize, is_job: bool, future: BoxFuture<'static, ()>) -> Result<(), Closed> {
+    fn spawn(
+        &self,
+        world: usize,
+        is_job: bool,
+        future: BoxFuture<'static, ()>,
+    ) -> Result<(), Closed> {
         let mut core = lock(&self.0.core);
         let state = &mut core.worlds[world];
         if state.closed {

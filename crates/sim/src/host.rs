@@ -1,5 +1,5 @@
-//! A simulated server machine: everything that touches [`Instance`]. It starts and ends
-//! instances, and drives their connections as the loops of the real server do.
+//! A simulated server machine: everything that touches [`Server`]. It starts and ends instances
+//! and processes, and drives their connections as the loops of the real server do.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -7,16 +7,21 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use holdfast_proto::rpc::Buffers;
-use holdfast_server::{Config, Connection, Export, Exports, Instance, Notify, Snapshot, Squash};
+use holdfast_server::{
+    ClientRecords, Connection, Export, Exports, MemoryRecords, Notify, Server, Squash, StopReport,
+};
 
 use crate::executor::SimWorld;
 use crate::network::{self, End};
 use crate::rng::Rng;
 use crate::sim::Sim;
 use crate::storage::{Storage, View};
-use crate::sync::{Bell, either, lock};
+use crate::sync::lock;
 
-/// After a stop, how long the instance's own background work may take to notice.
+/// The most that a stop waits before it gives up.
+pub const STOP_BUDGET: Duration = Duration::from_secs(5);
+
+/// What a stop takes beyond its budget to end what it gave up on.
 pub const STOP_SLACK: Duration = Duration::from_millis(1_100);
 
 /// Large receive buffers of one host.
@@ -32,42 +37,22 @@ pub struct Host {
     pub name: String,
     /// Its disk.
     pub disk: Arc<Storage>,
+    records: Arc<dyn ClientRecords>,
     identity: [u8; 16],
-    buffers: Arc<Mutex<Buffers>>,
-    running: Mutex<Option<Running>>,
+    process: Mutex<Option<Process>>,
     rng: Mutex<Rng>,
-    generation: AtomicU64,
-    gone: Mutex<Vec<Gone>>,
+    /// Counts instances, over all processes.
+    generation: Arc<AtomicU64>,
+    connections: AtomicU64,
 }
 
-struct Running {
-    instance: Instance,
+/// A program that runs until it is killed.
+struct Process {
     world: SimWorld,
-    view: Arc<View>,
-    generation: u64,
-    connections: Vec<Arc<Driver>>,
-    changed: Bell,
-}
-
-/// What is left of an instance that ended.
-pub struct Gone {
-    /// Its generation.
-    pub generation: u64,
-    /// Its world.
-    pub world: SimWorld,
-    /// Its view of the disk.
-    pub view: Arc<View>,
-    /// What it counted.
-    pub counters: Snapshot,
-}
-
-/// How an instance is ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stop {
-    /// Its requests end first, within the budget.
-    Graceful(Duration),
-    /// Everything is dropped where it stands.
-    Kill,
+    server: Arc<Server>,
+    view: Arc<Mutex<Option<Arc<View>>>>,
+    buffers: Arc<Mutex<Buffers>>,
+    drivers: Vec<Arc<Driver>>,
 }
 
 impl Host {
@@ -79,134 +64,128 @@ impl Host {
             sim: sim.clone(),
             name: format!("server{index}"),
             disk,
+            records: Arc::new(MemoryRecords::new()),
             identity,
-            buffers: Arc::new(Mutex::new(Connection::buffers(LARGE_BUFFERS))),
-            running: Mutex::default(),
+            process: Mutex::default(),
             rng: Mutex::new(rng),
-            generation: AtomicU64::new(index * GENERATIONS),
-            gone: Mutex::default(),
+            generation: Arc::new(AtomicU64::new(index * GENERATIONS)),
+            connections: AtomicU64::new(0),
         })
     }
 
-    /// Starts the next instance.
-    pub fn start(&self) {
-        let generation = self.generation.fetch_add(1, Ordering::Relaxed) + 1;
+    fn process(&self) -> Process {
         let world = self.sim.executor.world(self.sim.options.pauses, self.sim.options.slow_max);
-        let view = Arc::new(View::new(self.disk.clone(), self.name.clone(), generation));
-        let export = Export::new("/", view.clone()).squash(Squash::None);
-        let exports = Exports::new(vec![export]);
-        let exports = exports.unwrap_or_else(|error| unreachable!("one export at /: {error}"));
-        let config = Config { exports, lease: self.sim.options.lease, identity: self.identity };
-        let instance = Instance::start(Arc::new(world.clone()), config);
-        let instance = instance.unwrap_or_else(|closed| unreachable!("a new world: {closed}"));
-        self.sim.journal.count("operator", "start");
-        self.sim.journal.line(&self.name, || format!("start generation {generation}"));
-        let (connections, changed) = (Vec::new(), Bell::default());
-        let running = Running { instance, world, view, generation, connections, changed };
-        *lock(&self.running) = Some(running);
+        let view = Arc::<Mutex<Option<Arc<View>>>>::default();
+        let (current, disk, name) = (view.clone(), self.disk.clone(), self.name.clone());
+        let generation = self.generation.clone();
+        let open = move |_: &Arc<dyn holdfast_base::World>| {
+            let generation = generation.fetch_add(1, Ordering::Relaxed) + 1;
+            let view = Arc::new(View::new(disk.clone(), name.clone(), generation));
+            *lock(&current) = Some(view.clone());
+            let export = Export::new("/", view).squash(Squash::None);
+            Exports::new(vec![export]).map_err(|error| error.to_string())
+        };
+        let server = Server::builder(Arc::new(world.clone()))
+            .open_exports(open)
+            .records(self.records.clone())
+            .lease(self.sim.options.lease)
+            .identity(self.identity)
+            .stop_budget(STOP_BUDGET)
+            .build();
+        let buffers = Arc::new(Mutex::new(Connection::buffers(LARGE_BUFFERS)));
+        Process { world, server: Arc::new(server), view, buffers, drivers: Vec::new() }
     }
 
-    /// Whether an instance runs.
-    pub fn is_up(&self) -> bool {
-        lock(&self.running).is_some()
+    /// Starts the next instance, in the process there is or in a new one.
+    pub async fn start(&self) {
+        let server = {
+            let mut process = lock(&self.process);
+            process.get_or_insert_with(|| self.process()).server.clone()
+        };
+        self.sim.journal.count("operator", "start");
+        if let Err(error) = server.start().await {
+            return self.sim.journal.violation("operator", format!("{}: {error}", self.name));
+        }
+        let generation = self.generation.load(Ordering::Relaxed);
+        self.sim.journal.line(&self.name, || format!("up, generation {generation}"));
     }
 
     /// Connects a client: its end, and the generation at the other one. `None`: refused.
     pub fn connect(&self) -> Option<(End, u64)> {
-        let mut running = lock(&self.running);
-        let running = running.as_mut().filter(|running| !running.world_is_ending())?;
-        let rng = lock(&self.rng).split(running.generation << 32 | running.serial());
-        let (client, server) = network::connect(&self.sim, rng);
+        let mut process = lock(&self.process);
+        let process = process.as_mut()?;
         let wake = Arc::new(Wake::default());
-        let connection = running.instance.connect(wake.clone());
+        let connection = process.server.connect(wake.clone())?;
+        let serial = self.connections.fetch_add(1, Ordering::Relaxed);
+        let (client, server) = network::connect(&self.sim, lock(&self.rng).split(serial));
+        let driven = Driven { connection, end: server, input: None, eof: false };
         let driver = Arc::new(Driver {
             sim: self.sim.clone(),
-            buffers: self.buffers.clone(),
+            buffers: process.buffers.clone(),
             wake,
-            state: Mutex::new(Some(Driven { connection, end: server, input: None, eof: false })),
-            stopping: AtomicBool::new(false),
-            changed: running.changed.clone(),
+            driven: Mutex::new(Some(driven)),
         });
-        running.connections.retain(|driver| !driver.is_over());
-        running.connections.push(driver.clone());
+        process.drivers.retain(|driver| !driver.is_over());
+        process.drivers.push(driver.clone());
         let drive = async move { std::future::poll_fn(|cx| driver.poll(cx)).await };
         self.sim.outside.go(drive);
-        lock(&self.rng).next();
         self.sim.journal.count("network", "connect");
-        Some((client, running.generation))
+        Some((client, self.generation.load(Ordering::Relaxed)))
     }
 
-    /// Ends the instance, if one runs.
-    pub async fn stop(&self, how: Stop) {
-        let (connections, changed, generation) = {
-            let mut running = lock(&self.running);
-            let Some(running) = running.as_mut() else { return };
-            running.instance.stop();
-            (running.connections.clone(), running.changed.clone(), running.generation)
+    /// Stops the instance and waits for its end; the process stays.
+    pub async fn stop(&self) {
+        let (server, world, view) = {
+            let process = lock(&self.process);
+            let Some(process) = process.as_ref() else { return };
+            (process.server.clone(), process.world.clone(), lock(&process.view).clone())
         };
+        let (journal, began) = (&self.sim.journal, self.sim.now());
+        journal.count("operator", "stop");
+        journal.line(&self.name, || "stop".into());
+        self.count(&server);
+        let report = server.stop().await;
+        if let Some(view) = &view {
+            view.end();
+        }
+        self.stopped(&report, self.sim.now().since(began));
+        if let Some(view) = view {
+            let generation = view.generation();
+            self.sim.checkers.leaks.left(&self.name, generation, world.alive(), view.open_files());
+        }
+    }
+
+    fn stopped(&self, report: &StopReport, took: Duration) {
         let journal = &self.sim.journal;
-        journal.line(&self.name, || format!("stop generation {generation}: {how:?}"));
-        match how {
-            Stop::Kill => journal.count("operator", "kill"),
-            Stop::Graceful(budget) => {
-                journal.count("operator", "stop");
-                connections.iter().for_each(|driver| driver.stop());
-                if !self.drained(&connections, &changed, budget).await {
-                    journal.count("operator", "stop above budget");
-                    journal.line(&self.name, || "stop gives up waiting".into());
-                }
-            }
+        journal.line(&self.name, || format!("{report} after {took:?}"));
+        if !report.is_clean() {
+            journal.count("operator", "stop above budget");
         }
-        let Some(running) = lock(&self.running).take() else { return };
-        running.connections.iter().for_each(|driver| driver.cut());
-        self.end(running, how);
-        journal.line(&self.name, || format!("stopped generation {generation}"));
+        let hung = self.disk.hangs() > 0 || self.sim.options.hang_per_10k > 0;
+        self.sim.checkers.leaks.stop(&self.name, report, took, hung);
     }
 
-    async fn drained(&self, all: &[Arc<Driver>], changed: &Bell, budget: Duration) -> bool {
-        let deadline = self.sim.now() + budget;
-        loop {
-            let wait = changed.wait();
-            if all.iter().all(|driver| driver.is_over()) {
-                return true;
-            }
-            let left = deadline.since(self.sim.now());
-            if left.is_zero() {
-                return false;
-            }
-            either(wait, self.sim.after(left)).await;
+    /// Ends the process without a word.
+    pub fn kill(&self) {
+        let Some(process) = lock(&self.process).take() else { return };
+        self.sim.journal.count("operator", "kill");
+        self.sim.journal.line(&self.name, || "killed".into());
+        self.count(&process.server);
+        process.world.kill();
+        process.drivers.iter().for_each(|driver| driver.cut());
+        if let Some(view) = lock(&process.view).as_ref() {
+            view.end();
         }
     }
 
-    fn end(&self, running: Running, how: Stop) {
-        let Running { instance, world, view, generation, .. } = running;
-        let counters = instance.counters();
-        drop(instance);
-        view.end();
-        if how == Stop::Kill {
-            world.kill();
-        }
+    /// Adds up what an instance counted.
+    fn count(&self, server: &Server) {
+        let counters = server.counters();
         self.sim.journal.add("server", "replays", counters.replays);
         self.sim.journal.add("server", "compounds", counters.compounds);
         self.sim.journal.add("server", "clients expired", counters.clients_expired);
+        let generation = self.generation.load(Ordering::Relaxed);
         self.sim.checkers.leaks.counters(&self.name, generation, &counters);
-        lock(&self.gone).push(Gone { generation, world, view, counters });
-    }
-
-    /// What is left of the instances that ended.
-    pub fn gone(&self) -> Vec<Gone> {
-        std::mem::take(&mut *lock(&self.gone))
-    }
-}
-
-impl Running {
-    /// Counts the connections, so that each has its own chance.
-    fn serial(&self) -> u64 {
-        self.instance.counters().connections
-    }
-
-    fn world_is_ending(&self) -> bool {
-        self.connections.iter().any(|driver| driver.stopping.load(Ordering::Relaxed))
     }
 }
 
@@ -238,46 +217,36 @@ struct Driver {
     sim: Arc<Sim>,
     buffers: Arc<Mutex<Buffers>>,
     wake: Arc<Wake>,
-    state: Mutex<Option<Driven>>,
-    stopping: AtomicBool,
-    changed: Bell,
+    driven: Mutex<Option<Driven>>,
 }
 
 impl Driver {
     fn is_over(&self) -> bool {
-        lock(&self.state).is_none()
-    }
-
-    /// Ends when its requests have.
-    fn stop(&self) {
-        self.stopping.store(true, Ordering::Relaxed);
-        self.wake.notify();
+        lock(&self.driven).is_none()
     }
 
     /// Ends now.
     fn cut(&self) {
-        let driven = lock(&self.state).take();
-        if let Some(driven) = driven {
-            if !driven.connection.is_done() {
-                self.sim.journal.count("operator", "requests dropped");
-            }
-            drop(driven);
-            self.changed.ring();
-        }
+        let driven = lock(&self.driven).take();
+        self.drop_driven(driven);
         self.wake.notify();
+    }
+
+    fn drop_driven(&self, driven: Option<Driven>) {
+        if driven.is_some_and(|driven| !driven.connection.is_done()) {
+            self.sim.journal.count("operator", "requests dropped");
+        }
     }
 
     fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
         *lock(&self.wake.waker) = Some(cx.waker().clone());
-        let mut state = lock(&self.state);
-        let Some(driven) = state.as_mut() else { return Poll::Ready(()) };
-        let stopping = self.stopping.load(Ordering::Relaxed);
+        let mut place = lock(&self.driven);
+        let Some(driven) = place.as_mut() else { return Poll::Ready(()) };
         let resume = self.wake.notified.swap(false, Ordering::Relaxed);
-        if driven.step(&self.buffers, resume, stopping, cx) {
-            let driven = state.take();
-            drop(state);
-            drop(driven);
-            self.changed.ring();
+        if driven.step(&mut lock(&self.buffers), resume, cx) {
+            let driven = place.take();
+            drop(place);
+            self.drop_driven(driven);
             return Poll::Ready(());
         }
         Poll::Pending
@@ -286,16 +255,10 @@ impl Driver {
 
 impl Driven {
     /// Moves what can be moved; `true`: the connection is over.
-    fn step(
-        &mut self,
-        buffers: &Mutex<Buffers>,
-        resume: bool,
-        stopping: bool,
-        cx: &mut Context<'_>,
-    ) -> bool {
-        let mut buffers = lock(buffers);
-        let mut broken = resume && self.connection.resume(&mut buffers).is_err();
-        while !broken && !self.eof && self.connection.wants_input() && !stopping {
+    fn step(&mut self, buffers: &mut Buffers, resume: bool, cx: &mut Context<'_>) -> bool {
+        let mut broken = resume && self.connection.resume(buffers).is_err();
+        self.transmit();
+        while !broken && !self.eof && self.connection.wants_input() {
             if self.input.is_none() {
                 match self.end.poll_recv(cx) {
                     Poll::Ready(Some(bytes)) => self.input = Some(bytes),
@@ -303,20 +266,20 @@ impl Driven {
                     Poll::Pending => break,
                 }
             }
-            broken |= self.feed(&mut buffers);
+            broken |= self.feed(buffers);
+            self.transmit();
         }
-        drop(buffers);
-        self.transmit();
-        if broken || stopping || self.eof { self.connection.is_done() } else { false }
+        if self.connection.is_aborted() {
+            return true;
+        }
+        let ending = broken || self.eof || self.connection.is_closing();
+        ending && self.connection.is_quiet()
     }
 
     /// Hands input over; `true`: the stream is broken.
     fn feed(&mut self, buffers: &mut Buffers) -> bool {
         let Some(mut input) = self.input.take() else { return false };
-        let Some(space) = self.connection.space(buffers) else {
-            self.input = Some(input);
-            return true;
-        };
+        let Some(space) = self.connection.space(buffers) else { return true };
         let len = space.len().min(input.len());
         space[..len].copy_from_slice(&input[..len]);
         if len < input.len() {
@@ -326,12 +289,11 @@ impl Driven {
     }
 
     fn transmit(&mut self) {
-        let transmit = self.connection.transmit();
-        let slices: Vec<Vec<u8>> = transmit.slices().map(<[u8]>::to_vec).collect();
+        let slices: Vec<Vec<u8>> =
+            self.connection.transmit().slices().map(<[u8]>::to_vec).collect();
         for slice in slices {
             self.connection.transmit().sent(slice.len());
             self.end.send(&slice);
         }
     }
 }
-

@@ -104,6 +104,11 @@ impl View {
         self.ended.store(true, Ordering::Relaxed);
     }
 
+    /// The generation of its instance.
+    pub const fn generation(&self) -> u64 {
+        self.generation
+    }
+
     /// How many files are open.
     pub fn open_files(&self) -> usize {
         self.open.load(Ordering::Relaxed)

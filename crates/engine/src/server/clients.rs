@@ -104,6 +104,8 @@ struct Record {
     sequence: u32,
     answer: Option<CreateSessionOk>,
     sessions: Vec<SessionId>,
+    /// Bytes that the reply caches of each session may come to.
+    caches: Vec<u64>,
     sessions_made: u32,
     renewed: Instant,
     reclaim_complete: bool,
@@ -117,12 +119,22 @@ pub struct Clients {
     tag: u32,
     made: u32,
     unconfirmed: usize,
+    sessions: usize,
+    cache_bytes: u64,
 }
 
 impl Clients {
     /// No records. `tag` tells this instance's ids from those of any other.
     pub const fn new(tag: u32) -> Self {
-        Self { owners: BTreeMap::new(), records: BTreeMap::new(), tag, made: 0, unconfirmed: 0 }
+        Self {
+            owners: BTreeMap::new(),
+            records: BTreeMap::new(),
+            tag,
+            made: 0,
+            unconfirmed: 0,
+            sessions: 0,
+            cache_bytes: 0,
+        }
     }
 
     /// EXCHANGE_ID, in the nine cases of RFC 8881 §18.35.4. `has_state` is asked whether a client
@@ -190,6 +202,7 @@ impl Clients {
             sequence: 0,
             answer: None,
             sessions: Vec::new(),
+            caches: Vec::new(),
             sessions_made: 0,
             renewed: now,
             reclaim_complete: false,
@@ -234,10 +247,11 @@ impl Clients {
         if !record.confirmed && record.principal != args.principal {
             return Err(Status::CLID_INUSE);
         }
-        if record.sessions.len() >= limits::SESSIONS_PER_CLIENT {
+        if record.sessions.len() >= limits::SESSIONS_PER_CLIENT || self.sessions >= limits::SESSIONS
+        {
             return Err(Status::NOSPC);
         }
-        let terms = agree(&args.terms)?;
+        let terms = agree(&args.terms, limits::CACHE_BYTES.saturating_sub(self.cache_bytes))?;
         let old = self.owners.get(&record.owner).and_then(|owner| owner.confirmed);
         let old = old.filter(|old| *old != args.client);
         if old.and_then(|id| self.records.get(&id)).is_some_and(|old| is_busy(&old.sessions)) {
@@ -267,6 +281,10 @@ impl Clients {
         now: Instant,
     ) -> Option<CreateSessionOk> {
         let record = self.records.get_mut(&args.client)?;
+        let cache = cache_bytes(&terms.fore);
+        self.cache_bytes += cache;
+        self.sessions += 1;
+        record.caches.push(cache);
         record.sessions_made = record.sessions_made.wrapping_add(1);
         let mut id = [0; 16];
         id[..8].copy_from_slice(&args.client.0.to_be_bytes());
@@ -289,7 +307,11 @@ impl Clients {
     /// Forgets a session that was destroyed.
     pub fn session_destroyed(&mut self, client: ClientId, session: SessionId, now: Instant) {
         if let Some(record) = self.records.get_mut(&client) {
-            record.sessions.retain(|own| *own != session);
+            if let Some(at) = record.sessions.iter().position(|own| *own == session) {
+                record.sessions.remove(at);
+                self.cache_bytes -= record.caches.remove(at);
+                self.sessions -= 1;
+            }
             record.renewed = record.renewed.max(now);
         }
     }
@@ -385,6 +407,8 @@ impl Clients {
         if !record.confirmed {
             self.unconfirmed -= 1;
         }
+        self.sessions -= record.sessions.len();
+        self.cache_bytes -= record.caches.iter().sum::<u64>();
         if let Some(owner) = self.owners.get_mut(&record.owner) {
             owner.confirmed = owner.confirmed.filter(|id| *id != client);
             owner.unconfirmed = owner.unconfirmed.filter(|id| *id != client);
@@ -402,16 +426,23 @@ const fn again(clientid: ClientId, record: &Record) -> Exchanged {
 }
 
 /// What can be met of the terms that a client asks for.
-fn agree(asked: &SessionTerms) -> Result<SessionTerms, Status> {
+fn agree(asked: &SessionTerms, cache_room: u64) -> Result<SessionTerms, Status> {
     let known = CreateSessionFlags::PERSIST
         | CreateSessionFlags::CONN_BACK_CHAN
         | CreateSessionFlags::CONN_RDMA;
     if !known.contains(asked.flags) {
         return Err(Status::INVAL);
     }
-    let fore = agree_channel(&asked.fore, limits::SLOTS)?;
+    let mut fore = agree_channel(&asked.fore, limits::SLOTS)?;
+    let fits = cache_room / u64::from(fore.maxresponsesize_cached).max(1);
+    fore.maxrequests = fore.maxrequests.min(u32::try_from(fits).unwrap_or(u32::MAX).max(1));
     let back = ChannelAttrs { headerpadsize: 0, rdma_ird: None, ..asked.back };
     Ok(SessionTerms { flags: asked.flags & CreateSessionFlags::CONN_BACK_CHAN, fore, back })
+}
+
+/// What the reply cache of a session may come to.
+const fn cache_bytes(fore: &ChannelAttrs) -> u64 {
+    fore.maxrequests as u64 * fore.maxresponsesize_cached as u64
 }
 
 fn agree_channel(asked: &ChannelAttrs, slots: u32) -> Result<ChannelAttrs, Status> {

@@ -76,13 +76,17 @@ impl Open {
     fn is_by(&self, opener: OpenerId<'_>) -> bool {
         self.client == opener.client && *self.owner == *opener.owner
     }
+
+    fn is_reserved_by(&self, opener: OpenerId<'_>) -> bool {
+        matches!(self.holding, Holding::Reserved) && self.is_by(opener)
+    }
 }
 
-/// What [`Files::begin_open`] found.
+/// What [`Files::begin_open`] found. In either case a reservation holds off what conflicts, until
+/// [`Files::commit_open`], [`Files::widen`] or [`Files::cancel_open`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BeginOpen {
-    /// The owner has not opened the file: a reservation holds off what conflicts, until
-    /// [`Files::commit_open`] or [`Files::cancel_open`].
+    /// The owner has not opened the file.
     New,
     /// The owner has it open under the state of this name, and may widen that.
     Again([u8; 12]),
@@ -127,29 +131,29 @@ impl Files {
                 });
             }
         }
-        if let Some(other) = again {
-            return Ok(BeginOpen::Again(other));
-        }
         let owner = Box::from(opener.owner);
         let client = opener.client;
         opens.push(Open { client, owner, access, deny, holding: Holding::Reserved });
-        Ok(BeginOpen::New)
+        Ok(again.map_or(BeginOpen::New, BeginOpen::Again))
     }
 
     /// Turns the reservation into an open under `state`. `false`: there is none.
     pub fn commit_open(&mut self, file: &FileKey, opener: OpenerId<'_>, state: &Stateid) -> bool {
-        let Some(open) = self.find(file, |open| open.is_by(opener)) else { return false };
+        let Some(open) = self.find(file, |open| open.is_reserved_by(opener)) else { return false };
         open.holding = Holding::Held(state.other);
         true
     }
 
     /// Gives the reservation up.
     pub fn cancel_open(&mut self, file: &FileKey, opener: OpenerId<'_>) {
-        self.remove(file, |open| open.is_by(opener) && matches!(open.holding, Holding::Reserved));
+        self.remove(file, |open| open.is_reserved_by(opener));
     }
 
-    /// Widens what the open under `other` does and denies.
-    pub fn widen(&mut self, file: &FileKey, other: &[u8; 12], access: Share, deny: Share) {
+    /// Turns the reservation into more access and denial of the open under `other`.
+    pub fn widen(&mut self, file: &FileKey, opener: OpenerId<'_>, other: &[u8; 12]) {
+        let reserved = self.find(file, |open| open.is_reserved_by(opener));
+        let Some((access, deny)) = reserved.map(|open| (open.access, open.deny)) else { return };
+        self.cancel_open(file, opener);
         if let Some(open) = self.find(file, |open| holds(open, other)) {
             open.access = open.access.union(access);
             open.deny = open.deny.union(deny);
@@ -265,10 +269,12 @@ mod tests {
         let (mut files, file) = files();
         files.begin_open(&file, A, Share::READ, Share::NONE).unwrap();
         files.commit_open(&file, A, &state(1));
-        files.widen(&file, &[1; 12], Share::WRITE, Share::NONE);
-        assert_eq!(
-            files.begin_open(&file, B, Share::READ, Share::WRITE),
-            Err(Status::SHARE_DENIED)
-        );
+        let again = files.begin_open(&file, A, Share::WRITE, Share::NONE);
+        assert_eq!(again, Ok(BeginOpen::Again([1; 12])));
+        let denies = |files: &mut Files| files.begin_open(&file, B, Share::READ, Share::WRITE);
+        assert_eq!(denies(&mut files), Err(Status::DELAY), "the wider access is reserved");
+        files.widen(&file, A, &[1; 12]);
+        assert_eq!(denies(&mut files), Err(Status::SHARE_DENIED));
+        assert_eq!(files.opens(&file), 1);
     }
 }

@@ -1,12 +1,13 @@
 //! State ids: names that clients hold for opens, checked on every READ and WRITE.
 
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use holdfast_base::{Id, Slots};
 use holdfast_proto::nfs4::{ClientId, Stateid, Status};
 
-use crate::Principal;
 use crate::server::file::{FileKey, Share};
+use crate::{Principal, limits};
 
 /// An open, under its state id. `F` is what the server keeps open for it.
 #[derive(Clone, Debug)]
@@ -37,6 +38,7 @@ struct Entry<F> {
 /// in it: generation (4) and place (3).
 pub struct States<F> {
     entries: Slots<Entry<F>>,
+    held: BTreeMap<ClientId, usize>,
     tag: [u8; 4],
     shard: u8,
 }
@@ -46,7 +48,7 @@ const PLACES: usize = 1 << 24;
 impl<F> States<F> {
     /// An empty shard of at most `limit` states (and 2^24).
     pub fn new(tag: [u8; 4], shard: u8, limit: usize) -> Self {
-        Self { entries: Slots::new(limit.min(PLACES)), tag, shard }
+        Self { entries: Slots::new(limit.min(PLACES)), held: BTreeMap::new(), tag, shard }
     }
 
     /// Which shard a state id names, if it is this instance's.
@@ -61,9 +63,14 @@ impl<F> States<F> {
     /// Adds an open; answers its first state id.
     ///
     /// # Errors
-    /// `DELAY`: the table is full.
+    /// `DELAY`: the table is full, or the client holds too many.
     pub fn insert(&mut self, open: OpenState<F>) -> Result<Stateid, Status> {
+        let client = open.client;
+        if self.held.get(&client).is_some_and(|held| *held >= limits::OPENS_PER_CLIENT) {
+            return Err(Status::DELAY);
+        }
         let id = self.entries.insert(Entry { seqid: 1, open }).map_err(|_| Status::DELAY)?;
+        *self.held.entry(client).or_default() += 1;
         Ok(Stateid { seqid: 1, other: self.name(id) })
     }
 
@@ -105,6 +112,12 @@ impl<F> States<F> {
     pub fn remove(&mut self, client: ClientId, stateid: &Stateid) -> Result<OpenState<F>, Status> {
         self.get(client, stateid)?;
         let entry = self.entries.remove(self.id(stateid)).ok_or(Status::BAD_STATEID)?;
+        if let Some(held) = self.held.get_mut(&client) {
+            *held -= 1;
+            if *held == 0 {
+                self.held.remove(&client);
+            }
+        }
         Ok(entry.open)
     }
 
@@ -112,6 +125,7 @@ impl<F> States<F> {
     pub fn remove_client(&mut self, client: ClientId) -> Vec<([u8; 12], OpenState<F>)> {
         let of_client =
             |(id, entry): (Id<_>, &Entry<F>)| (entry.open.client == client).then_some(id);
+        self.held.remove(&client);
         let ids: Vec<_> = self.entries.iter().filter_map(of_client).collect();
         let take = |id| self.entries.remove(id).map(|entry| (self.name(id), entry.open));
         ids.into_iter().filter_map(take).collect()
@@ -119,7 +133,7 @@ impl<F> States<F> {
 
     /// Whether a client has any open here.
     pub fn has_client(&self, client: ClientId) -> bool {
-        self.entries.iter().any(|(_, entry)| entry.open.client == client)
+        self.held.contains_key(&client)
     }
 
     /// How many opens there are.

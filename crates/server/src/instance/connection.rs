@@ -74,6 +74,7 @@ pub struct Connection {
     places: Vec<Box<dyn Place>>,
     reply: Vec<u8>,
     refused: u64,
+    is_broken: bool,
     /// None: the instance took no connections any more when this one came.
     ticket: Option<Ticket>,
 }
@@ -94,6 +95,7 @@ impl Connection {
             places: Vec::new(),
             reply: Vec::new(),
             refused: 0,
+            is_broken: false,
             ticket,
         }
     }
@@ -126,10 +128,7 @@ impl Connection {
     /// The stream is broken.
     pub fn run_received(&mut self, buffers: &mut Buffers) -> Result<(), ConnectionError> {
         while self.waiting.len() < WAITING_MAX && self.rpc.pending() < UNSENT_MAX {
-            let message = self.rpc.poll_message(buffers).map_err(|error| {
-                count(&self.server.state.counters.connections_broken);
-                ConnectionError(error)
-            });
+            let message = self.rpc.poll_message(buffers).map_err(|error| self.broken(error));
             self.count_refusals();
             match message? {
                 Some(Message::Call(call)) => self.call(call),
@@ -139,6 +138,13 @@ impl Connection {
             }
         }
         Ok(())
+    }
+
+    fn broken(&mut self, error: RecordError) -> ConnectionError {
+        if !std::mem::replace(&mut self.is_broken, true) {
+            count(&self.server.state.counters.connections_broken);
+        }
+        ConnectionError(error)
     }
 
     fn count_refusals(&mut self) {

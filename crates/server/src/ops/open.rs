@@ -55,7 +55,16 @@ pub(super) async fn open(rq: &mut Request, args: &OpenArgs<'_>) -> Result<(), St
 
 fn shares(args: &OpenArgs<'_>) -> Result<(Share, Share), Status> {
     let access = args.share_access.access();
-    if access.0 == 0 || args.share_deny.0 & !ShareDeny::BOTH.0 != 0 {
+    let known = ShareAccess::BOTH
+        | ShareAccess::WANT_DELEG_MASK
+        | ShareAccess::WANT_SIGNAL_DELEG_WHEN_RESRC_AVAIL
+        | ShareAccess::WANT_PUSH_DELEG_WHEN_UNCONTENDED
+        | ShareAccess::WANT_DELEG_TIMESTAMPS
+        | ShareAccess::WANT_OPEN_XOR_DELEGATION;
+    if access.0 == 0
+        || !known.contains(args.share_access)
+        || args.share_deny.0 & !ShareDeny::BOTH.0 != 0
+    {
         return Err(Status::INVAL);
     }
     let share = |bits: u32| Share { read: bits & 1 != 0, write: bits & 2 != 0 };

@@ -268,6 +268,9 @@ pub(super) async fn destroy_clientid(rq: &mut Request, client: ClientId) -> Resu
 /// BIND_CONN_TO_SESSION.
 pub(super) fn bind(rq: &mut Request, args: &BindConnToSessionArgs) -> Result<(), Status> {
     let cell = rq.server.state.session(&args.sessid)?;
+    if cell.is_dead() {
+        return Err(Status::BADSESSION);
+    }
     let dir = match args.dir {
         DirFromClient::FORE => DirFromServer::FORE,
         DirFromClient::BACK => DirFromServer::BACK,

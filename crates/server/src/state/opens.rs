@@ -171,7 +171,7 @@ impl OpenGuard<'_> {
         let updated = state.with(state.opens_of(request.client), update).await?;
         let stateid = updated.map_err(|_closed| Status::DELAY)?;
         let widen = |f: &mut Files| {
-            f.widen(&self.file, &other, access, deny);
+            f.widen(&self.file, request.opener(), &other);
         };
         state.with(state.files(&self.file), widen).await?;
         Ok(stateid)
@@ -180,7 +180,7 @@ impl OpenGuard<'_> {
 
 impl Drop for OpenGuard<'_> {
     fn drop(&mut self) {
-        if !self.done && self.begun == BeginOpen::New {
+        if !self.done {
             let (file, opener) = (self.file, self.request.opener());
             let cancel = |f: &mut Files| f.cancel_open(&file, opener);
             // A poisoned piece is not used again: there is nothing to give back.

@@ -2,8 +2,8 @@
 
 use holdfast_proto::nfs4::{
     Bitmap, ChannelAttrs, ClientId, CompoundArgs, CompoundRes, CreateSessionArgs,
-    CreateSessionFlags, CreateSessionOk, ExchangeIdOk, Fattr, Op, OpBody, OpNum, OpResult, OpenOk,
-    SequenceArgs, SessionId, Stateid, Status,
+    CreateSessionFlags, CreateSessionOk, Fattr, Op, OpBody, OpNum, OpResult, OpenOk, SequenceArgs,
+    SessionId, Stateid, Status,
 };
 use holdfast_proto::rpc::{AcceptStat, Credential};
 use holdfast_proto::xdr::{Encode, Reader, Writer};
@@ -89,9 +89,9 @@ impl Reply {
     #[track_caller]
     pub(crate) fn fh(&self) -> Vec<u8> {
         let (status, results) = self.results();
-        let fh = results.into_iter().find_map(|result| match result.body {
-            OpBody::GetFh(ok) => Some(ok.object.to_vec()),
-            _ => None,
+        let fh = results.into_iter().find_map(|result| {
+            let OpBody::GetFh(ok) = result.body else { return None };
+            Some(ok.object.to_vec())
         });
         fh.unwrap_or_else(|| panic!("there is a handle: {status:?}"))
     }
@@ -100,9 +100,9 @@ impl Reply {
     #[track_caller]
     pub(crate) fn open(&self) -> OpenOk<'_> {
         let (status, results) = self.results();
-        let open = results.into_iter().find_map(|result| match result.body {
-            OpBody::Open(ok) => Some(ok),
-            _ => None,
+        let open = results.into_iter().find_map(|result| {
+            let OpBody::Open(ok) = result.body else { return None };
+            Some(ok)
         });
         open.unwrap_or_else(|| panic!("a file was opened: {status:?}"))
     }
@@ -111,9 +111,9 @@ impl Reply {
     #[track_caller]
     pub(crate) fn attrs(&self) -> Fattr<'_> {
         let (status, results) = self.results();
-        let attrs = results.into_iter().find_map(|result| match result.body {
-            OpBody::GetAttr(ok) => Some(ok.obj_attributes),
-            _ => None,
+        let attrs = results.into_iter().find_map(|result| {
+            let OpBody::GetAttr(ok) = result.body else { return None };
+            Some(ok.obj_attributes)
         });
         attrs.unwrap_or_else(|| panic!("there are attributes: {status:?}"))
     }
@@ -234,7 +234,7 @@ impl Client {
     #[track_caller]
     pub(crate) fn exchange(&mut self, record: &[u8]) -> Reply {
         self.peer.send(record).expect("the connection lives");
-        let reply = Reply(self.peer.record().expect("the reply is there"));
+        let reply = Reply(self.peer.record_in_time().expect("the reply is there"));
         assert_eq!(reply.0[..4], record[4..8], "the reply is to this call");
         reply
     }
@@ -301,10 +301,7 @@ pub(crate) fn encode(w: &mut Writer, minor: u32, ops: &[Op<'_>]) {
 /// The client id and sequence id that EXCHANGE_ID gave.
 #[track_caller]
 pub(crate) fn exchanged(reply: &Reply) -> (ClientId, u32) {
-    let ok: ExchangeIdOk<'_> = match reply.last_ok() {
-        OpBody::ExchangeId(ok) => *ok,
-        _ => panic!("it was EXCHANGE_ID"),
-    };
+    let OpBody::ExchangeId(ok) = reply.last_ok() else { panic!("it was EXCHANGE_ID") };
     (ok.clientid, ok.sequenceid)
 }
 

@@ -9,4 +9,5 @@ pub(crate) mod peer;
 pub(crate) mod probe_fs;
 pub(crate) mod seeds;
 pub(crate) mod session_fs;
+pub(crate) mod targets;
 pub(crate) mod world;

@@ -11,6 +11,8 @@ use holdfast_proto::xdr::Writer;
 use holdfast_server::{Connection, ConnectionError, Instance, Notify};
 use holdfast_vfs::Cred;
 
+use super::world::TestWorld;
+
 /// Remembers that a connection is to be resumed.
 #[derive(Default)]
 pub(crate) struct Notified(AtomicBool);
@@ -28,6 +30,8 @@ pub(crate) struct Peer {
     notified: Arc<Notified>,
     received: Vec<u8>,
     xid: u32,
+    /// Whose jobs are run while a reply is waited for.
+    pub(crate) world: Option<Arc<TestWorld>>,
 }
 
 impl Peer {
@@ -35,7 +39,7 @@ impl Peer {
         let notified = Arc::new(Notified::default());
         let connection = instance.connect(notified.clone());
         let buffers = Connection::buffers(4);
-        Self { connection, buffers, notified, received: Vec::new(), xid: 1 }
+        Self { connection, buffers, notified, received: Vec::new(), xid: 1, world: None }
     }
 
     /// Gives the server bytes of the stream.
@@ -85,6 +89,19 @@ impl Peer {
         let record = self.received[4..end].to_vec();
         self.received.drain(..end);
         Some(record)
+    }
+
+    /// The next record, when the jobs it waits for have run.
+    pub(crate) fn record_in_time(&mut self) -> Option<Vec<u8>> {
+        loop {
+            if let Some(record) = self.record() {
+                return Some(record);
+            }
+            if !self.world.as_ref()?.run_job() {
+                return None;
+            }
+            self.resume().expect("the connection lives");
+        }
     }
 
     /// The number of the next call.

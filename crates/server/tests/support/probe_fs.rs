@@ -30,11 +30,18 @@ pub(crate) struct Probe {
     world: Arc<dyn World>,
     calls: Mutex<BTreeMap<&'static str, usize>>,
     moods: Mutex<BTreeMap<&'static str, Mood>>,
+    mood: Mutex<Mood>,
 }
 
 impl Probe {
     pub(crate) fn new(inner: Arc<dyn FileSystem>, world: Arc<dyn World>) -> Self {
-        Self { inner, world, calls: Mutex::default(), moods: Mutex::default() }
+        Self {
+            inner,
+            world,
+            calls: Mutex::default(),
+            moods: Mutex::default(),
+            mood: Mutex::default(),
+        }
     }
 
     /// How often a method was called.
@@ -47,6 +54,11 @@ impl Probe {
         self.moods.lock().expect("setting does not panic").insert(method, mood);
     }
 
+    /// How the methods answer that were told nothing else.
+    pub(crate) fn set_all(&self, mood: Mood) {
+        *self.mood.lock().expect("setting does not panic") = mood;
+    }
+
     fn ask<'a, T: Send + Unpin + 'a>(
         &'a self,
         method: &'static str,
@@ -54,7 +66,7 @@ impl Probe {
     ) -> Reply<'a, T> {
         *self.calls.lock().expect("counting does not panic").entry(method).or_insert(0) += 1;
         let mood = self.moods.lock().expect("setting does not panic").get(method).copied();
-        let mood = mood.unwrap_or_default();
+        let mood = mood.unwrap_or_else(|| *self.mood.lock().expect("setting does not panic"));
         match mood {
             Mood::Now => ask(),
             Mood::Panic => panic!("{method} was told to panic"),

@@ -25,6 +25,7 @@ use super::client::Client;
 use super::client::Reply as Answer;
 use super::fixture::Server;
 use super::ops;
+use super::probe_fs::Mood;
 
 /// The client, and the server it speaks to.
 pub(crate) struct SessionFs {
@@ -67,8 +68,19 @@ fn handle(answer: &Answer) -> Result<Handle> {
 impl SessionFs {
     /// A client of a server that exports memory with nobody squashed.
     pub(crate) fn new(minor: u32) -> Self {
-        let server = Server::new();
-        let client = Client::new(&server.instance, "suite", minor);
+        Self::of(Server::new(), minor)
+    }
+
+    /// The same, of memory that answers nothing at once.
+    pub(crate) fn late(minor: u32) -> Self {
+        let (server, probe) = Server::probed();
+        probe.set_all(Mood::Later);
+        Self::of(server, minor)
+    }
+
+    fn of(server: Server, minor: u32) -> Self {
+        let mut client = Client::new(&server.instance, "suite", minor);
+        client.peer.world = Some(server.world.clone());
         let opens = std::sync::atomic::AtomicU64::new(0);
         let wire = Arc::new(Wire { client: Mutex::new(client), opens, _server: server });
         let found = wire.run(&Cred::ROOT, &[Op::PutRootFh, Op::GetFh]);
@@ -126,7 +138,7 @@ impl SessionFs {
         let owner = self.wire.owner();
         let open = ops::open_fh(&owner, share(mode), 0);
         let answer = self.wire.run(cred, &[ops::put(node.as_slice()), open])?;
-        Ok(OpenFile::new(&self.wire, *cred, *node, mode, answer.open().stateid))
+        Ok(OpenFile::with_state(&self.wire, *cred, *node, mode, answer.open().stateid))
     }
 
     fn create_file(
@@ -154,7 +166,7 @@ impl SessionFs {
         let node = handle(&answer)?;
         let open = answer.open();
         let change = change(&open.cinfo);
-        let file = OpenFile::new(&self.wire, *cred, node, mode, open.stateid);
+        let file = OpenFile::with_state(&self.wire, *cred, node, mode, open.stateid);
         Ok(Created { node, file, created: change.before != change.after, change })
     }
 
@@ -279,9 +291,9 @@ impl FileSystem for SessionFs {
     fn access<'a>(&'a self, cred: &'a Cred, node: &'a Handle, want: Access) -> Reply<'a, Access> {
         let access = Op::Access(AccessArgs { access: NfsAccess(u32::from(want.0)) });
         let answer = self.wire.run(cred, &[ops::put(node.as_slice()), access]);
-        let granted = answer.and_then(|answer| match answer.last_ok() {
-            OpBody::Access(ok) => u8::try_from(ok.access.0).map(Access).map_err(|_| Error::Io),
-            _ => Err(Error::Io),
+        let granted = answer.and_then(|answer| {
+            let OpBody::Access(ok) = answer.last_ok() else { return Err(Error::Io) };
+            u8::try_from(ok.access.0).map(Access).map_err(|_| Error::Io)
         });
         granted.into()
     }
@@ -299,10 +311,10 @@ impl FileSystem for SessionFs {
     fn readlink<'a>(&'a self, cred: &'a Cred, node: &'a Handle) -> Reply<'a, Vec<u8>> {
         let answer = self.wire.run(cred, &[ops::put(node.as_slice()), Op::ReadLink]);
         let text = match answer {
-            Ok(answer) => match answer.last_ok() {
-                OpBody::ReadLink(ok) => Ok(ok.link.to_vec()),
-                _ => Err(Error::Io),
-            },
+            Ok(answer) => {
+                let OpBody::ReadLink(ok) = answer.last_ok() else { panic!("it is READLINK") };
+                Ok(ok.link.to_vec())
+            }
             // The protocol has a status of its own for it (RFC 8881 §18.24.4).
             Err(Error::WrongType) => Err(Error::Invalid),
             Err(other) => Err(other),
@@ -351,9 +363,9 @@ impl FileSystem for SessionFs {
             createattrs: attrs.fattr(),
         });
         let made = self.named(cred, &[name], &[ops::put(dir.as_slice()), create, Op::GetFh]);
-        let made = made.and_then(|answer| match answer.op(2) {
-            OpBody::Create(ok) => Ok((handle(&answer)?, change(&ok.cinfo))),
-            _ => Err(Error::Io),
+        let made = made.and_then(|answer| {
+            let OpBody::Create(ok) = answer.op(2) else { return Err(Error::Io) };
+            Ok((handle(&answer)?, change(&ok.cinfo)))
         });
         made.into()
     }
@@ -365,9 +377,9 @@ impl FileSystem for SessionFs {
         name: &'a [u8],
     ) -> Reply<'a, ChangeInfo> {
         let answer = self.named(cred, &[name], &[ops::put(dir.as_slice()), ops::remove(name)]);
-        let removed = answer.and_then(|answer| match answer.last_ok() {
-            OpBody::Remove(ok) => Ok(change(&ok.cinfo)),
-            _ => Err(Error::Io),
+        let removed = answer.and_then(|answer| {
+            let OpBody::Remove(ok) = answer.last_ok() else { return Err(Error::Io) };
+            Ok(change(&ok.cinfo))
         });
         removed.into()
     }
@@ -385,9 +397,9 @@ impl FileSystem for SessionFs {
             ops::rename(from.1, to.1),
         ];
         let renamed = self.named(cred, &[from.1, to.1], &ops);
-        let renamed = renamed.and_then(|answer| match answer.last_ok() {
-            OpBody::Rename(ok) => Ok((change(&ok.source_cinfo), change(&ok.target_cinfo))),
-            _ => Err(Error::Io),
+        let renamed = renamed.and_then(|answer| {
+            let OpBody::Rename(ok) = answer.last_ok() else { return Err(Error::Io) };
+            Ok((change(&ok.source_cinfo), change(&ok.target_cinfo)))
         });
         renamed.into()
     }
@@ -401,9 +413,9 @@ impl FileSystem for SessionFs {
     ) -> Reply<'a, ChangeInfo> {
         let (node, dir) = (ops::put(node.as_slice()), ops::put(dir.as_slice()));
         let answer = self.named(cred, &[name], &[node, Op::SaveFh, dir, ops::link(name)]);
-        let linked = answer.and_then(|answer| match answer.last_ok() {
-            OpBody::Link(ok) => Ok(change(&ok.cinfo)),
-            _ => Err(Error::Io),
+        let linked = answer.and_then(|answer| {
+            let OpBody::Link(ok) = answer.last_ok() else { return Err(Error::Io) };
+            Ok(change(&ok.cinfo))
         });
         linked.into()
     }
@@ -445,9 +457,9 @@ impl FileSystem for SessionFs {
         let count = u32::try_from(len).unwrap_or(0);
         let commit = ops::commit(offset, count);
         let answer = self.wire.run(&Cred::ROOT, &[ops::put(node.as_slice()), commit]);
-        let verifier = answer.and_then(|answer| match answer.last_ok() {
-            OpBody::Commit(ok) => Ok(u64::from_be_bytes(ok.writeverf.0)),
-            _ => Err(Error::Io),
+        let verifier = answer.and_then(|answer| {
+            let OpBody::Commit(ok) = answer.last_ok() else { return Err(Error::Io) };
+            Ok(u64::from_be_bytes(ok.writeverf.0))
         });
         verifier.into()
     }

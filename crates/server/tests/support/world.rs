@@ -154,7 +154,7 @@ impl TestWorld {
 
 impl World for Shared {
     fn now(&self) -> Instant {
-        self.0.upgrade().map_or(Instant::default(), |world| world.clock())
+        self.0.upgrade().map_or_else(Instant::default, |world| world.clock())
     }
 
     fn wall(&self) -> WallTime {

@@ -1,9 +1,12 @@
 //! Nothing is left when an instance ended: no task, timer, job, open file; and nothing panicked
 //! while it ran.
 
-use holdfast_server::Snapshot;
+use std::time::Duration;
+
+use holdfast_server::{Snapshot, StopReport};
 
 use crate::executor::Alive;
+use crate::host::{STOP_BUDGET, STOP_SLACK};
 use crate::journal::Journal;
 
 /// The checker.
@@ -34,6 +37,19 @@ impl Leaks {
         }
     }
 
+    /// How a stop went. `hung`: a file system may have kept it waiting.
+    pub fn stop(&self, server: &str, report: &StopReport, took: Duration, hung: bool) {
+        if took > STOP_BUDGET + STOP_SLACK {
+            self.journal.violation("leaks", format!("{server} took {took:?} to stop"));
+        }
+        if !report.is_clean() && !hung {
+            self.journal.violation("leaks", format!("{server}: {report}"));
+        }
+        if !report.is_clean() && took < STOP_BUDGET {
+            self.journal.violation("leaks", format!("{server} gave up after {took:?}"));
+        }
+    }
+
     /// What is alive of an instance after its end.
     pub fn left(&self, server: &str, generation: u64, alive: Alive, open_files: usize) {
         if alive != Alive::default() || open_files > 0 {
@@ -47,14 +63,23 @@ impl Leaks {
 
 #[cfg(test)]
 mod tests {
+    use holdfast_server::Running;
+
     use super::*;
     use crate::checkers::testing::verdicts;
+
+    fn given_up() -> StopReport {
+        let running = Running { what: "a request".into(), since: STOP_BUDGET };
+        StopReport { given_up: vec![running] }
+    }
 
     #[test]
     fn anything_left_is_noticed() {
         let none = Alive::default();
         let right = verdicts(Leaks::new, |leaks| {
             leaks.left("s", 1, none, 0);
+            leaks.stop("s", &StopReport::default(), Duration::ZERO, false);
+            leaks.stop("s", &given_up(), STOP_BUDGET, true);
             leaks.counters("s", 1, &Snapshot::default());
         });
         assert!(right.is_empty());
@@ -63,8 +88,11 @@ mod tests {
             leaks.left("s", 1, Alive { timers: 1, ..none }, 0);
             leaks.left("s", 1, Alive { jobs: 1, ..none }, 0);
             leaks.left("s", 1, none, 1);
+            leaks.stop("s", &StopReport::default(), Duration::from_secs(60), true);
+            leaks.stop("s", &given_up(), STOP_BUDGET, false);
+            leaks.stop("s", &given_up(), Duration::ZERO, true);
             leaks.counters("s", 1, &Snapshot { panics: 1, ..Snapshot::default() });
         });
-        assert_eq!(wrong.len(), 5);
+        assert_eq!(wrong.len(), 8);
     }
 }

@@ -14,6 +14,7 @@ type Name = (String, String);
 struct Won {
     made: BTreeMap<Name, String>,
     moved: BTreeMap<Name, String>,
+    tokens: BTreeMap<String, Vec<String>>,
 }
 
 /// The checker.
@@ -48,6 +49,34 @@ impl Shared {
         }
     }
 
+    /// A name that may be moved is there, in place of an old one.
+    pub fn token(&self, server: &str, old: Option<&str>, new: &str) {
+        let mut won = lock(&self.won);
+        let tokens = won.tokens.entry(server.into()).or_default();
+        tokens.retain(|token| old != Some(token.as_str()));
+        tokens.push(new.into());
+    }
+
+    /// The names that may be moved.
+    pub fn tokens(&self, server: &str) -> Vec<String> {
+        lock(&self.won).tokens.get(server).cloned().unwrap_or_default()
+    }
+
+    /// What is in the directory at the end.
+    pub fn listed(&self, server: &str, names: &[String]) {
+        let mut expected = self.tokens(server);
+        let won = lock(&self.won);
+        let made = won.made.keys().filter(|(host, _)| host == server).map(|(_, name)| name.clone());
+        expected.extend(made);
+        expected.sort();
+        let mut names = names.to_vec();
+        names.sort();
+        if names != expected {
+            let message = format!("{server}: the directory has {names:?}, not {expected:?}");
+            self.journal.violation("shared", message);
+        }
+    }
+
     /// Somebody read its own place.
     pub fn read(&self, who: &str, wrote: &[u8], read: &[u8]) {
         if wrote != read {
@@ -69,6 +98,9 @@ mod tests {
             shared.made("s1", "a", "x");
             shared.moved("s0", "a", "y");
             shared.read("x", b"1", b"1");
+            shared.token("s0", None, "k");
+            shared.token("s0", Some("k"), "l");
+            shared.listed("s0", &["l".into(), "a".into()]);
         });
         assert!(right.is_empty());
         let wrong = verdicts(Shared::new, |shared| {
@@ -77,7 +109,8 @@ mod tests {
             shared.moved("s0", "a", "x");
             shared.moved("s0", "a", "y");
             shared.read("x", b"1", b"2");
+            shared.listed("s0", &["b".into()]);
         });
-        assert_eq!(wrong.len(), 3);
+        assert_eq!(wrong.len(), 4);
     }
 }

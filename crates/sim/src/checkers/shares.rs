@@ -53,7 +53,13 @@ impl Shares {
     }
 
     /// An open was granted on a file, named by the server's generation and the handle.
-    pub fn granted(&self, (generation, file): (u64, &[u8]), holder: Holder, share: Share, now: u64) {
+    pub fn granted(
+        &self,
+        (generation, file): (u64, &[u8]),
+        holder: Holder,
+        share: Share,
+        now: u64,
+    ) {
         let mut held = lock(&self.held);
         let leases = lock(&self.leases);
         let opens = held.entry((generation, file.to_vec())).or_default();

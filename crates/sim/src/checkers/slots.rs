@@ -94,8 +94,7 @@ mod tests {
         assert_eq!(echo(Some(&ok(5, 1))).len(), 1);
         assert_eq!(echo(Some(&ok(4, 2))).len(), 1);
         assert_eq!(echo(None).len(), 1);
-        let refused =
-            verdicts(Slots::new, |slots| slots.refused(&SENT, Status::SEQ_MISORDERED));
+        let refused = verdicts(Slots::new, |slots| slots.refused(&SENT, Status::SEQ_MISORDERED));
         assert!(refused[0].contains("SEQ_MISORDERED"));
     }
 

@@ -42,6 +42,7 @@ struct State {
     session: Option<Arc<Session>>,
     /// Counts client ids: state of an earlier one is gone.
     epoch: u64,
+    last_clientid: Option<ClientId>,
     requests: u32,
     used_ns: u64,
     ending: bool,
@@ -270,7 +271,9 @@ impl Client {
                 self.sim.checkers.generations.clientid(clientid, reply.generation);
                 let mut state = lock(&self.state);
                 state.clientid = Some((clientid, sequence));
-                state.epoch += 1;
+                if state.last_clientid.replace(clientid) != Some(clientid) {
+                    state.epoch += 1;
+                }
             }
             None => {
                 if reply.status() != Status::DELAY {
@@ -283,11 +286,10 @@ impl Client {
     }
 
     async fn created(&self, clientid: ClientId, reply: &Reply) {
-        let ok: Option<CreateSessionOk> =
-            reply.find(OpNum::CREATE_SESSION, |body| match body {
-                OpBody::CreateSession(ok) => Some(**ok),
-                _ => None,
-            });
+        let ok: Option<CreateSessionOk> = reply.find(OpNum::CREATE_SESSION, |body| match body {
+            OpBody::CreateSession(ok) => Some(**ok),
+            _ => None,
+        });
         let Some(ok) = ok else {
             return self.sim.journal.violation("wire", "CREATE_SESSION without a body");
         };

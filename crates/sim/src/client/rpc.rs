@@ -30,7 +30,6 @@ pub struct Answer {
 struct Link {
     id: u64,
     end: Arc<End>,
-    generation: u64,
 }
 
 #[derive(Default)]
@@ -127,12 +126,12 @@ impl Rpc {
                     let mut state = lock(&self.state);
                     state.links += 1;
                     let id = state.links;
-                    state.link = Some(Link { id, end: end.clone(), generation });
+                    state.link = Some(Link { id, end: end.clone() });
                     id
                 };
-                self.sim.journal.line(&self.name, || {
-                    format!("connection {id} to generation {generation}")
-                });
+                self.sim
+                    .journal
+                    .line(&self.name, || format!("connection {id} to generation {generation}"));
                 let rpc = self.clone();
                 self.sim.outside.go(async move { rpc.receive(id, end, generation).await });
                 continue;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use holdfast_proto::nfs4::{OpBody, OpNum, SequenceArgs, SequenceOk, SessionId, Status, Op};
+use holdfast_proto::nfs4::{Op, OpBody, OpNum, SequenceArgs, SequenceOk, SessionId, Status};
 
 use super::rpc::Rpc;
 use super::wire::{self, Reply, Tag};

@@ -1,8 +1,6 @@
 //! Calls and replies as bytes.
 
-use holdfast_proto::nfs4::{
-    self, CompoundArgs, CompoundRes, Op, OpBody, OpNum, OpResult, Status,
-};
+use holdfast_proto::nfs4::{self, CompoundArgs, CompoundRes, Op, OpBody, OpNum, OpResult, Status};
 use holdfast_proto::rpc::{AuthSys, CallHeader, Credential, finish_record, write_call_header};
 use holdfast_proto::xdr::{Encode, Reader, Writer};
 

@@ -22,7 +22,7 @@ impl Gate {
     pub(super) fn draw(sim: &Sim, rng: &mut Rng, call: &'static str) -> Self {
         let options = &sim.options;
         let mut gate = Self::default();
-        let mut time = |rng: &mut Rng| {
+        let time = |rng: &mut Rng| {
             let wait = rng.chance(options.slow_permille);
             wait.then(|| Duration::from_nanos(rng.below(options.slow_max.as_nanos() as u64)))
         };

@@ -150,6 +150,25 @@ fn everything_a_peer_can_grow_is_bounded() {
 }
 
 #[test]
+fn reply_caches_are_bounded_for_all_clients_together() {
+    let mut clients = Clients::new(7);
+    let mut slots = 0;
+    for n in 0..2000u32 {
+        let owner = n.to_be_bytes();
+        let id = clients.exchange_id(&exchange(&owner, 1, ALICE, false), NOW, |_| false).unwrap();
+        slots = create(&mut clients, id.clientid, 1).fore_chan_attrs.maxrequests;
+    }
+    assert_eq!(slots, 1, "there is always one slot");
+    let most = limits::CACHE_BYTES + 2000 * u64::from(limits::CACHED_RESPONSE_BYTES);
+    assert!(clients.cache_bytes <= most);
+    let all: Vec<_> = clients.records.keys().copied().collect();
+    for id in all {
+        clients.remove(id);
+    }
+    assert_eq!((clients.cache_bytes, clients.sessions), (0, 0));
+}
+
+#[test]
 fn a_lease_ends_only_without_use() {
     let mut clients = Clients::new(7);
     let id = confirmed(&mut clients, 1);

@@ -18,7 +18,7 @@ pub(super) struct OpenFile {
 }
 
 impl OpenFile {
-    pub(super) fn new(
+    pub(super) fn with_state(
         wire: &Arc<Wire>,
         cred: Cred,
         node: Handle,

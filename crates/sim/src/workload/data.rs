@@ -1,0 +1,322 @@
+//! Opens and data.
+
+use holdfast_proto::nfs4::{
+    AttrValue, CloseArgs, CommitArgs, Op, OpBody, OpNum, OpenClaim, OpenHow, ReadArgs, SetAttrArgs,
+    StableHow, Stateid, Status, Verifier, WriteArgs,
+};
+
+use super::names::{Attrs, compared, handle_of, open_op, put};
+use super::{AGAIN, Actor, Opened, Unsafe};
+use crate::client::Done;
+use crate::model::NodeId;
+
+/// The most that a READ asks for.
+const READ_MAX: u32 = 10_000;
+
+const fn is_state_lost(status: Status) -> bool {
+    matches!(status, Status::BAD_STATEID | Status::STALE_STATEID | Status::EXPIRED)
+}
+
+fn stateid_of(done: &Done) -> Option<Stateid> {
+    done.reply.find(OpNum::OPEN, |body| match body {
+        OpBody::Open(ok) => Some(ok.stateid),
+        _ => None,
+    })
+}
+
+impl Actor {
+    /// Keeps what OPEN gave.
+    pub(super) fn opened(&mut self, done: &Done, node: NodeId, owner: Vec<u8>) {
+        let (stateid, handle) = (stateid_of(done), handle_of(&done.reply));
+        let (Some(stateid), Some(handle)) = (stateid, handle) else {
+            return self.sim.journal.violation("wire", "OPEN without state id or handle");
+        };
+        let generation = done.reply.generation;
+        self.sim.checkers.generations.stateid_made(&stateid, generation);
+        let known = self.handles.entry(node).or_insert_with(|| handle.clone());
+        self.sim.checkers.tree.equal(&self.name, "handle", &handle, known);
+        self.compare(node, &done.reply);
+        let epoch = done.epoch;
+        self.opens.push(Opened { node, handle, owner, stateid, epoch, generation });
+    }
+
+    pub(super) async fn open(&mut self, dir: NodeId, name: &str) {
+        let found = self.model.entries(dir).ok().and_then(|names| names.get(name).copied());
+        let expected = found.ok_or(Status::NOENT).and_then(|node| self.model.openable(node));
+        let handle = self.handle(dir).await;
+        let owner = self.owner();
+        let claim = OpenClaim::Null(name.as_bytes());
+        let open = open_op(&owner, (3, 0), OpenHow::NoCreate, claim);
+        let ops = [put(&handle), open, Op::GetFh, compared()];
+        let (done, status, _) = self.change_request(&ops, OpNum::OPEN).await;
+        let wanted = expected.err().unwrap_or(Status::OK);
+        if self.refused(status) || !self.expect(&format!("OPEN {name}"), status, &[wanted]) {
+            return;
+        }
+        if let Ok(node) = expected {
+            self.opened(&done, node, owner);
+        }
+    }
+
+    pub(super) async fn open_handle(&mut self, node: NodeId) {
+        let handle = self.handle(node).await;
+        let owner = self.owner();
+        let open = open_op(&owner, (3, 0), OpenHow::NoCreate, OpenClaim::Fh);
+        let ops = [put(&handle), open, Op::GetFh, compared()];
+        let (done, status, _) = self.change_request(&ops, OpNum::OPEN).await;
+        if !self.refused(status) && self.expect("OPEN by handle", status, &[Status::OK]) {
+            self.opened(&done, node, owner);
+        }
+    }
+
+    /// Opens again what a server forgot; `false`: the file is gone, as it had no name.
+    async fn reopen(&mut self, at: usize) -> bool {
+        self.sim.journal.count("client", "open again");
+        loop {
+            let opened = &self.opens[at];
+            let claim = OpenClaim::Fh;
+            let open = open_op(&opened.owner, (3, 0), OpenHow::NoCreate, claim);
+            let ops = [put(&opened.handle), open, Op::GetFh];
+            let (done, status, _) = self.change_request(&ops, OpNum::OPEN).await;
+            if status == Status::STALE && self.model.node(opened.node).names == 0 {
+                let gone = self.opens.remove(at);
+                self.dirty.remove(&gone.node);
+                return false;
+            }
+            if self.refused(status) {
+                self.sim.after(AGAIN).await;
+                continue;
+            }
+            let stateid = stateid_of(&done);
+            if !self.expect("OPEN again", status, &[Status::OK]) {
+                return false;
+            }
+            let Some(stateid) = stateid else { return false };
+            let generation = done.reply.generation;
+            self.sim.checkers.generations.stateid_made(&stateid, generation);
+            let opened = &mut self.opens[at];
+            (opened.stateid, opened.epoch, opened.generation) = (stateid, done.epoch, generation);
+            return true;
+        }
+    }
+
+    /// Whether a status says that the open is lost, and may be.
+    fn lost(&self, at: usize, done: &Done, status: Status) -> bool {
+        if !is_state_lost(status) {
+            return false;
+        }
+        let opened = &self.opens[at];
+        if opened.epoch == done.epoch && opened.generation == done.reply.generation {
+            let what = "a state id that is still good";
+            self.sim.checkers.tree.unexpected(&self.name, what, status);
+        }
+        true
+    }
+
+    fn used(&self, at: usize, done: &Done) {
+        let stateid = &self.opens[at].stateid;
+        self.sim.checkers.generations.stateid_used(stateid, done.reply.generation);
+    }
+
+    pub(super) async fn write(&mut self, at: usize, offset: u64, len: usize, unstable: bool) {
+        let mut data = vec![0; len];
+        self.rng.fill(&mut data);
+        let node = self.opens[at].node;
+        let Some(written) = self.put_data(at, offset, &data, unstable).await else { return };
+        self.model.write(node, offset as usize, &data);
+        if unstable || self.dirty.contains_key(&node) {
+            self.dirty.entry(node).or_default().push(written);
+        }
+    }
+
+    /// WRITE; nothing when the storage refused, or the file is gone.
+    async fn put_data(
+        &mut self,
+        at: usize,
+        offset: u64,
+        data: &[u8],
+        unstable: bool,
+    ) -> Option<Unsafe> {
+        loop {
+            let opened = &self.opens[at];
+            let stable = if unstable { StableHow::UNSTABLE } else { StableHow::FILE_SYNC };
+            let args = WriteArgs { stateid: opened.stateid, offset, stable, data };
+            let ops = [put(&opened.handle), Op::Write(args)];
+            let crashes = self.client.host.disk.crashes();
+            let (done, status, _) = self.change_request(&ops, OpNum::WRITE).await;
+            if self.lost(at, &done, status) {
+                if !self.reopen(at).await {
+                    return None;
+                }
+                continue;
+            }
+            if self.refused(status) || !self.expect("WRITE", status, &[Status::OK]) {
+                return None;
+            }
+            self.used(at, &done);
+            self.sim.checkers.exactly_once.succeeded(done.tag, "write");
+            let ok = done.reply.find(OpNum::WRITE, |body| match body {
+                OpBody::Write(ok) => Some((ok.count as usize, ok.committed, ok.writeverf)),
+                _ => None,
+            });
+            let (count, committed, verifier) = ok?;
+            self.sim.checkers.tree.equal(&self.name, "bytes written", &count, &data.len());
+            let safe = committed.0 >= stable.0;
+            self.sim.checkers.tree.equal(&self.name, "written as asked", &safe, &true);
+            self.verifier(&done, verifier, crashes);
+            return Some(Unsafe { offset, data: data.to_vec(), verifier, crashes });
+        }
+    }
+
+    fn verifier(&self, done: &Done, verifier: Verifier, crashes: u64) {
+        let now = self.client.host.disk.crashes();
+        let generation = done.reply.generation;
+        self.sim.checkers.generations.verifier(verifier, generation, (crashes, now));
+    }
+
+    /// Whether all that was written to a file must be there: no crash took any of it.
+    pub(super) fn is_certain(&self, node: NodeId) -> bool {
+        let crashes = self.client.host.disk.crashes();
+        let writes = self.dirty.get(&node).map_or(&[][..], Vec::as_slice);
+        writes.iter().all(|write| write.crashes == crashes)
+    }
+
+    pub(super) async fn read(&mut self, at: usize) {
+        loop {
+            let opened = &self.opens[at];
+            let node = opened.node;
+            let args = ReadArgs { stateid: opened.stateid, offset: 0, count: READ_MAX };
+            let ops = [put(&opened.handle), Op::Read(args)];
+            let certain = self.is_certain(node);
+            let (done, status) = self.ask(&ops, OpNum::READ).await;
+            if self.lost(at, &done, status) {
+                if !self.reopen(at).await {
+                    return;
+                }
+                continue;
+            }
+            if self.expect("READ", status, &[Status::OK]) {
+                self.used(at, &done);
+                let certain = certain && self.is_certain(node);
+                self.compare_data(node, &done, certain);
+            }
+            return;
+        }
+    }
+
+    pub(super) fn compare_data(&self, node: NodeId, done: &Done, certain: bool) {
+        let Some(expected) = self.model.bytes(node).filter(|_| certain) else { return };
+        let results = done.reply.results();
+        let read = results.iter().find(|result| result.num == OpNum::READ);
+        let Some(OpBody::Read(ok)) = read.map(|result| &result.body) else { return };
+        let (tree, who) = (&self.sim.checkers.tree, &self.name);
+        if ok.data != expected.as_slice() {
+            let differs = ok.data.iter().zip(expected).position(|(a, b)| a != b);
+            let (got, should) = (ok.data.len(), expected.len());
+            let what = format!("data: {got} bytes of {should}, first difference at {differs:?}");
+            tree.equal(who, &what, &"other bytes", &"what was written");
+        }
+        tree.equal(who, "end of file", &ok.eof, &true);
+    }
+
+    /// Makes all that was written to a file safe: commits, and writes again what was lost.
+    pub(super) async fn flush(&mut self, node: NodeId) {
+        while self.dirty.get(&node).is_some_and(|writes| !writes.is_empty()) {
+            let Some(at) = self.opens.iter().position(|opened| opened.node == node) else {
+                return self.sim.journal.violation("simulator", "unsafe writes without an open");
+            };
+            let crashes = self.client.host.disk.crashes();
+            let commit = Op::Commit(CommitArgs { offset: 0, count: 0 });
+            let ops = [put(&self.opens[at].handle), commit];
+            let (done, status) = self.ask(&ops, OpNum::COMMIT).await;
+            if status == Status::STALE && self.model.node(node).names == 0 {
+                self.opens.remove(at);
+                self.dirty.remove(&node);
+                return;
+            }
+            if !self.expect("COMMIT", status, &[Status::OK]) {
+                return;
+            }
+            let verifier = done.reply.find(OpNum::COMMIT, |body| match body {
+                OpBody::Commit(ok) => Some(ok.writeverf),
+                _ => None,
+            });
+            let Some(verifier) = verifier else { return };
+            self.verifier(&done, verifier, crashes);
+            self.write_again(at, node, verifier).await;
+            if self.sim.journal.is_broken() {
+                return;
+            }
+        }
+        self.dirty.remove(&node);
+    }
+
+    /// Writes again what a commit with this verifier did not make safe.
+    async fn write_again(&mut self, at: usize, node: NodeId, verifier: Verifier) {
+        let writes = self.dirty.remove(&node).unwrap_or_default();
+        if writes.iter().all(|write| write.verifier == verifier) {
+            return;
+        }
+        let mut left = Vec::new();
+        for write in writes {
+            self.sim.journal.count("client", "write again");
+            loop {
+                let handle = self.opens.get(at).map(|opened| opened.node);
+                if handle != Some(node) || self.sim.journal.is_broken() {
+                    return;
+                }
+                if let Some(written) = self.put_data(at, write.offset, &write.data, true).await {
+                    left.push(written);
+                    break;
+                }
+                self.sim.after(AGAIN).await;
+            }
+        }
+        self.dirty.insert(node, left);
+    }
+
+    pub(super) async fn truncate(&mut self, at: usize, size: u64) {
+        let node = self.opens[at].node;
+        self.flush(node).await;
+        let Some(at) = self.opens.iter().position(|opened| opened.node == node) else { return };
+        loop {
+            let opened = &self.opens[at];
+            let attrs = Attrs::new(&[AttrValue::Size(size)]);
+            let (stateid, obj_attributes) = (opened.stateid, attrs.fattr());
+            let set = Op::SetAttr(SetAttrArgs { stateid, obj_attributes });
+            let ops = [put(&opened.handle), set, compared()];
+            let (done, status, _) = self.change_request(&ops, OpNum::SETATTR).await;
+            if self.lost(at, &done, status) {
+                if !self.reopen(at).await {
+                    return;
+                }
+                continue;
+            }
+            if !self.refused(status) && self.expect("truncate", status, &[Status::OK]) {
+                self.used(at, &done);
+                self.sim.checkers.exactly_once.succeeded(done.tag, "setattr");
+                self.model.resize(node, size as usize);
+                self.compare(node, &done.reply);
+            }
+            return;
+        }
+    }
+
+    pub(super) async fn close(&mut self, at: usize) {
+        let node = self.opens[at].node;
+        self.flush(node).await;
+        let Some(at) = self.opens.iter().position(|opened| opened.node == node) else { return };
+        let opened = self.opens.remove(at);
+        let args = CloseArgs { seqid: 0, open_stateid: opened.stateid };
+        let ops = [put(&opened.handle), Op::Close(args)];
+        let (done, status, in_doubt) = self.change_request(&ops, OpNum::CLOSE).await;
+        if self.refused(status) {
+            return;
+        }
+        let same = opened.epoch == done.epoch && opened.generation == done.reply.generation;
+        let lost = is_state_lost(status) && (in_doubt || !same);
+        if !lost {
+            self.expect("CLOSE", status, &[Status::OK]);
+        }
+    }
+}

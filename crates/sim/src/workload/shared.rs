@@ -1,0 +1,166 @@
+//! What all users do in one directory. No exact model: each step has an outcome that at most one
+//! of them can have.
+
+use holdfast_proto::nfs4::{
+    AttrValue, CloseArgs, CreateHow, LookupArgs, Op, OpBody, OpNum, OpenClaim, OpenHow, ReadArgs,
+    RenameArgs, StableHow, Stateid, Status, WriteArgs,
+};
+
+use super::Actor;
+use super::names::{Attrs, handle_of, open_op, put};
+use crate::checkers::shares::Share;
+use crate::client::Done;
+
+/// The shared directory.
+pub const SHARED_DIR: &str = "shared";
+
+/// The shared file.
+pub(super) const RECORDS: &str = "records";
+
+/// Bytes of one user's place in it.
+const PLACE: usize = 16;
+
+/// A file of the shared directory while it is open.
+struct Open {
+    handle: Vec<u8>,
+    stateid: Stateid,
+    owner: Vec<u8>,
+    epoch: u64,
+    generation: u64,
+}
+
+impl Actor {
+    pub(super) fn token_name(&mut self) -> String {
+        self.tokens += 1;
+        format!("k-{}-{}", self.name, self.tokens)
+    }
+
+    /// Opens, and makes, a file of the shared directory. `None`: it was refused.
+    async fn open_shared(
+        &mut self,
+        name: &str,
+        guarded: bool,
+        share: Share,
+    ) -> Result<Open, Status> {
+        let owner = self.owner();
+        let attrs = Attrs::new(&[AttrValue::Mode(0o666)]);
+        let fattr = attrs.fattr();
+        let how = if guarded { CreateHow::Guarded(fattr) } else { CreateHow::Unchecked(fattr) };
+        let claim = OpenClaim::Null(name.as_bytes());
+        let open = open_op(&owner, (share.access, share.deny), OpenHow::Create(how), claim);
+        let dir = self.shared_dir.clone();
+        let (done, status, _) =
+            self.change_request(&[put(&dir), open, Op::GetFh], OpNum::OPEN).await;
+        if status != Status::OK {
+            return Err(status);
+        }
+        self.granted(&done, owner, share).ok_or(Status::BADXDR)
+    }
+
+    fn granted(&self, done: &Done, owner: Vec<u8>, share: Share) -> Option<Open> {
+        let stateid = done.reply.find(OpNum::OPEN, |body| match body {
+            OpBody::Open(ok) => Some(ok.stateid),
+            _ => None,
+        })?;
+        let handle = handle_of(&done.reply)?;
+        let (generation, epoch) = (done.reply.generation, done.epoch);
+        self.sim.checkers.generations.stateid_made(&stateid, generation);
+        let holder = (self.client.id, epoch, owner.clone());
+        let now = self.sim.now().as_ns();
+        if epoch == self.client.epoch() {
+            self.sim.checkers.shares.granted((generation, &handle), holder, share, now);
+        }
+        Some(Open { handle, stateid, owner, epoch, generation })
+    }
+
+    async fn close_shared(&self, open: &Open) {
+        let holder = (self.client.id, open.epoch, open.owner.clone());
+        self.sim.checkers.shares.closing(open.generation, &open.handle, &holder);
+        let args = CloseArgs { seqid: 0, open_stateid: open.stateid };
+        let ops = [put(&open.handle), Op::Close(args)];
+        let (_, status, _) = self.change_request(&ops, OpNum::CLOSE).await;
+        let lost = [Status::OK, Status::BAD_STATEID, Status::STALE_STATEID];
+        self.expect("CLOSE of a shared file", status, &lost);
+    }
+
+    /// Makes a name that only one user can make.
+    pub(super) async fn ticket(&mut self, n: u64) {
+        let name = format!("t{n}");
+        let share = Share { access: 2, deny: 0 };
+        match self.open_shared(&name, true, share).await {
+            Ok(open) => {
+                self.sim.checkers.shared.made(&self.client.host.name, &name, &self.name);
+                self.close_shared(&open).await;
+            }
+            Err(status) if self.refused(status) => {}
+            Err(status) => {
+                self.expect("ticket", status, &[Status::EXIST]);
+            }
+        }
+    }
+
+    /// Moves a name that somebody made.
+    pub(super) async fn token(&mut self) {
+        let server = self.client.host.name.clone();
+        let tokens = self.sim.checkers.shared.tokens(&server);
+        if tokens.is_empty() {
+            return;
+        }
+        let (old, new) = (self.rng.pick(&tokens).clone(), self.token_name());
+        let dir = self.shared_dir.clone();
+        let rename = Op::Rename(RenameArgs { oldname: old.as_bytes(), newname: new.as_bytes() });
+        let ops = [put(&dir), Op::SaveFh, rename];
+        let (_, status, in_doubt) = self.change_request(&ops, OpNum::RENAME).await;
+        if self.refused(status) || !self.expect("token", status, &[Status::OK, Status::NOENT]) {
+            return;
+        }
+        let moved = status == Status::OK || (in_doubt && self.exists(&new).await);
+        if moved {
+            self.sim.checkers.shared.moved(&server, &old, &self.name);
+            self.sim.checkers.shared.token(&server, Some(&old), &new);
+        }
+    }
+
+    async fn exists(&self, name: &str) -> bool {
+        let lookup = Op::Lookup(LookupArgs { objname: name.as_bytes() });
+        let (_, status) = self.ask(&[put(&self.shared_dir), lookup], OpNum::LOOKUP).await;
+        status == Status::OK
+    }
+
+    /// Writes this user's place in the shared file and reads it again.
+    pub(super) async fn record(&mut self, deny: u32) {
+        let share = Share { access: 3, deny };
+        let open = match self.open_shared(RECORDS, false, share).await {
+            Ok(open) => open,
+            Err(Status::SHARE_DENIED) => {
+                self.sim.journal.count("client", "share denied");
+                return;
+            }
+            Err(status) => {
+                if !self.refused(status) {
+                    self.expect("OPEN of the shared file", status, &[Status::OK]);
+                }
+                return;
+            }
+        };
+        let offset = u64::from(self.client.id * 16 + self.number) * PLACE as u64;
+        let mut data = [0; PLACE];
+        self.rng.fill(&mut data);
+        let stateid = open.stateid;
+        let stable = StableHow::FILE_SYNC;
+        let write = Op::Write(WriteArgs { stateid, offset, stable, data: &data });
+        let (_, status, _) = self.change_request(&[put(&open.handle), write], OpNum::WRITE).await;
+        if status == Status::OK {
+            let read = Op::Read(ReadArgs { stateid, offset, count: PLACE as u32 });
+            let (done, status) = self.ask(&[put(&open.handle), read], OpNum::READ).await;
+            if status == Status::OK {
+                let read = done.reply.find(OpNum::READ, |body| match body {
+                    OpBody::Read(ok) => Some(ok.data.to_vec()),
+                    _ => None,
+                });
+                self.sim.checkers.shared.read(&self.name, &data, &read.unwrap_or_default());
+            }
+        }
+        self.close_shared(&open).await;
+    }
+}

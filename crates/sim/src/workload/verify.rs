@@ -1,0 +1,34 @@
+//! At the end: the whole tree, through the protocol, against the model.
+
+use holdfast_proto::nfs4::{Op, OpNum, ReadArgs, Stateid, Status};
+
+use super::Actor;
+use super::names::put;
+use crate::model::{Body, ROOT};
+
+impl Actor {
+    /// Compares everything.
+    pub(super) async fn verify(&mut self) {
+        self.readdir(ROOT).await;
+        for (_, _, node) in self.model.all() {
+            if self.sim.journal.is_broken() {
+                return;
+            }
+            self.getattr(node).await;
+            match &self.model.node(node).body {
+                Body::Dir(_) => self.readdir(node).await,
+                Body::Symlink(_) => self.readlink(node).await,
+                Body::File(_) => self.read_all(node).await,
+            }
+        }
+    }
+
+    async fn read_all(&mut self, node: u64) {
+        let handle = self.handle(node).await;
+        let args = ReadArgs { stateid: Stateid::ANONYMOUS, offset: 0, count: 10_000 };
+        let (done, status) = self.ask(&[put(&handle), Op::Read(args)], OpNum::READ).await;
+        if self.expect("READ at the end", status, &[Status::OK]) {
+            self.compare_data(node, &done, true);
+        }
+    }
+}
