@@ -38,7 +38,10 @@ pub const CACHE_BYTES: u64 = 256 << 20;
 pub const OPERATIONS: u32 = 128;
 
 /// Bytes below which a channel is of no use: a SEQUENCE and one operation.
-pub const CHANNEL_BYTES_MIN: u32 = 512;
+pub const CHANNEL_BYTES_MIN: u32 = 256;
+
+/// Operations below which a back channel is of no use: CB_SEQUENCE and one more.
+pub const BACK_OPERATIONS_MIN: u32 = 2;
 
 /// Opens of one client. Beyond it OPEN answers DELAY.
 pub const OPENS_PER_CLIENT: usize = 1 << 18;

@@ -396,8 +396,7 @@ mod tests {
         let deadline = Instant::from_ns(u64::MAX);
         assert_eq!(executor.run(deadline, || false), Ended::Idle);
         assert_eq!(world.alive(), Alive::default());
-        let order = lock(&order).clone();
-        order
+        lock(&order).clone()
     }
 
     #[test]

@@ -67,6 +67,10 @@ options! {
     restarts: u32,
     /// Ends of a server without a word, each with a new start.
     kills: u32,
+    /// Times that a client is cut off, perhaps for longer than its lease.
+    partitions: u32,
+    /// Starts that fail at one of their steps, in a thousand.
+    start_fail_permille: u32,
     /// Whether a new instance starts at the moment the old one is gone.
     restart_at_once: bool,
     /// Opens that deny something to others, in a thousand.
@@ -90,6 +94,8 @@ impl Options {
         let storage_crashes = some(300, 1, 3) as u32;
         let restarts = some(500, 1, 4) as u32;
         let kills = some(400, 1, 3) as u32;
+        let partitions = some(300, 1, 3) as u32;
+        let start_fail_permille = some(300, 50, 400) as u32;
         let ms = |rng: &mut Rng, low, high| Duration::from_millis(rng.between(low, high));
         let latency = Duration::from_micros(rng.between(10, 20_000));
         Self {
@@ -115,6 +121,8 @@ impl Options {
             storage_crashes,
             restarts,
             kills,
+            partitions,
+            start_fail_permille,
             restart_at_once: rng.chance(500),
             deny_permille: *rng.pick(&[0, 0, 100, 400]),
             shared_permille: *rng.pick(&[0, 100, 300]),

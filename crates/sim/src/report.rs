@@ -67,7 +67,7 @@ pub const MUST_HAPPEN: &[(&str, &[&str])] = &[
             "share denied",
         ],
     ),
-    ("network", &["retransmission", "timeout", "late reply"]),
+    ("network", &["retransmission", "timeout"]),
     ("operator", &["start", "stop", "kill", "stop above budget", "requests dropped"]),
     ("server", &["replays", "clients expired"]),
 ];

@@ -106,6 +106,7 @@ impl World {
             let mut own = rng.split(300 + id as u64);
             let client = Client::new(sim, host, id as u32, own.next().to_be_bytes());
             users(sim, &client, &own);
+            partitions(sim, &client, own.split(99));
         }
         Self { sim: sim.clone(), hosts }
     }
@@ -151,6 +152,22 @@ impl World {
         // Work of an instance that comes too late has time to show itself.
         sim.executor.run(sim.now() + STOP_SLACK.max(sim.options.slow_max), || false);
     }
+}
+
+/// Cuts a client off now and then.
+fn partitions(sim: &Arc<Sim>, client: &Arc<Client>, mut rng: Rng) {
+    let (sim2, client) = (sim.clone(), client.clone());
+    sim.outside.go(async move {
+        for _ in 0..sim2.options.partitions {
+            let pause = rng.below(sim2.options.faults.as_nanos() as u64);
+            sim2.after(Duration::from_nanos(pause)).await;
+            if !sim2.faults() {
+                return;
+            }
+            let most = sim2.options.lease.as_nanos() as u64 * 2;
+            client.partition(Duration::from_nanos(rng.below(most)));
+        }
+    });
 }
 
 /// Starts the users of a client; when the last is done, the client unmounts.

@@ -154,7 +154,7 @@ fn looking(rng: &mut Rng, model: &Model) -> Step {
             ROOT => Step::Getattr(ROOT),
             id => Step::OpenHandle(id),
         },
-        4 => Step::Chmod(object(rng, model, |_| true), *rng.pick(&[0o600, 0o644, 0o755])),
+        4 => Step::Chmod(object(rng, model, |_| true), *rng.pick(&[0o700, 0o744, 0o755])),
         5 => Step::Getattr(object(rng, model, |_| true)),
         6 => {
             let (dir, name) = place(rng, model);

@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use holdfast_proto::nfs4::{Op, OpNum, Status, Verifier};
 
+use crate::checkers::shares::Share;
+use crate::client::held::SharedHeld;
 use crate::client::{Client, Done};
 use crate::model::{Model, NodeId};
 use crate::rng::Rng;
@@ -23,14 +25,13 @@ pub use shared::SHARED_DIR;
 /// Between two attempts at what must be done although the storage fails.
 const AGAIN: Duration = Duration::from_millis(50);
 
+/// How a user opens its own files.
+const BOTH: Share = Share { access: 3, deny: 0 };
+
 /// A file that is held open.
 struct Opened {
     node: NodeId,
-    handle: Vec<u8>,
-    owner: Vec<u8>,
-    stateid: holdfast_proto::nfs4::Stateid,
-    epoch: u64,
-    generation: u64,
+    held: SharedHeld,
 }
 
 /// A write that is not known to be safe.

@@ -436,6 +436,12 @@ fn agree(asked: &SessionTerms, cache_room: u64) -> Result<SessionTerms, Status> 
     let mut fore = agree_channel(&asked.fore, limits::SLOTS)?;
     let fits = cache_room / u64::from(fore.maxresponsesize_cached).max(1);
     fore.maxrequests = fore.maxrequests.min(u32::try_from(fits).unwrap_or(u32::MAX).max(1));
+    let back_is_too_small = asked.back.maxrequestsize < limits::CHANNEL_BYTES_MIN
+        || asked.back.maxresponsesize < limits::CHANNEL_BYTES_MIN
+        || asked.back.maxoperations < limits::BACK_OPERATIONS_MIN;
+    if back_is_too_small {
+        return Err(Status::TOOSMALL);
+    }
     let back = ChannelAttrs { headerpadsize: 0, rdma_ird: None, ..asked.back };
     Ok(SessionTerms { flags: asked.flags & CreateSessionFlags::CONN_BACK_CHAN, fore, back })
 }

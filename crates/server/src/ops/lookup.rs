@@ -1,7 +1,7 @@
 //! LOOKUP, LOOKUPP, READLINK (RFC 8881 §18.13, §18.14, §18.24).
 
 use holdfast_proto::nfs4::Status;
-use holdfast_vfs::Error;
+use holdfast_vfs::{Error, FileKind};
 
 use crate::exports::Fh;
 use crate::request::{Request, check_name};
@@ -33,8 +33,14 @@ pub(super) async fn lookup_parent(rq: &mut Request) -> Result<(), Status> {
 pub(super) async fn find_parent(rq: &Request, fh: &Fh) -> Result<Fh, Status> {
     let from = rq.server.exports.covered(fh).unwrap_or(*fh);
     let cred = rq.cred(&from);
-    let parent = rq.export(&from).fs.lookup_parent(&cred, &from.node).await;
-    Ok(Fh { node: parent.map_err(status::of)?, ..from })
+    match rq.export(&from).fs.lookup_parent(&cred, &from.node).await {
+        Ok(node) => Ok(Fh { node, ..from }),
+        // RFC 8881 §18.14.3 tells a symbolic link from what else is no directory.
+        Err(Error::NotDirectory) if rq.attr(fh).await?.kind == FileKind::Symlink => {
+            Err(Status::SYMLINK)
+        }
+        Err(error) => Err(status::of(error)),
+    }
 }
 
 /// READLINK.

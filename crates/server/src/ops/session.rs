@@ -19,9 +19,12 @@ use crate::state::{Session, SessionCell, SlotClaim};
 
 /// EXCHANGE_ID.
 pub(super) async fn exchange_id(rq: &mut Request, args: &ExchangeIdArgs<'_>) -> Result<(), Status> {
-    let known = ExchangeIdFlags::SUPP_MOVED_REFER
+    // RFC 7862 §14.1 adds it.
+    let since_minor_2 =
+        if rq.minor < 2 { ExchangeIdFlags(0) } else { ExchangeIdFlags::SUPP_FENCE_OPS };
+    let known = since_minor_2
+        | ExchangeIdFlags::SUPP_MOVED_REFER
         | ExchangeIdFlags::SUPP_MOVED_MIGR
-        | ExchangeIdFlags::SUPP_FENCE_OPS
         | ExchangeIdFlags::BIND_PRINC_STATEID
         | ExchangeIdFlags::MASK_PNFS
         | ExchangeIdFlags::UPD_CONFIRMED_REC_A;

@@ -31,10 +31,13 @@ impl Share {
 /// Who holds an open: client, its epoch, and the open-owner.
 pub type Holder = (u32, u64, Vec<u8>);
 
+/// The generation of the server, and the handle.
+type FileName = (u64, Vec<u8>);
+
 /// The checker.
 pub struct Shares {
     journal: Journal,
-    held: Mutex<BTreeMap<(u64, Vec<u8>), BTreeMap<Holder, Share>>>,
+    held: Mutex<BTreeMap<FileName, BTreeMap<Holder, Share>>>,
     /// Until when the lease of a client surely goes.
     leases: Mutex<BTreeMap<u32, u64>>,
 }

@@ -1,6 +1,7 @@
 //! A client that behaves like Linux's: a client id, a session of several slots, recovery of both
 //! when the server does not know them any more, and a lease that is kept.
 
+pub mod held;
 pub mod rpc;
 pub mod session;
 pub mod wire;
@@ -14,6 +15,7 @@ use holdfast_proto::nfs4::{
     OpBody, OpNum, ReclaimCompleteArgs, StateProtectArgs, Status, Verifier,
 };
 
+use self::held::SharedHeld;
 use self::rpc::Rpc;
 use self::session::{Outcome, Session};
 use self::wire::{Reply, Tag};
@@ -63,6 +65,7 @@ pub struct Client {
     minor: u32,
     verifier: Verifier,
     state: Mutex<State>,
+    held: Mutex<Vec<SharedHeld>>,
     changed: Bell,
 }
 
@@ -79,6 +82,7 @@ impl Client {
             minor: 1 + id % 2,
             verifier: Verifier(verifier),
             state: Mutex::default(),
+            held: Mutex::default(),
             changed: Bell::default(),
         });
         let manager = client.clone();
@@ -125,6 +129,13 @@ impl Client {
             }
             return Done { reply, in_doubt, epoch: session.epoch, tag };
         }
+    }
+
+    /// Nothing gets through for a while.
+    pub fn partition(&self, time: Duration) {
+        self.sim.journal.count("fault", "partition");
+        self.sim.journal.line(&self.name, || format!("cut off for {time:?}"));
+        self.rpc.partition(time);
     }
 
     fn tag(&self) -> Tag {
@@ -262,9 +273,12 @@ impl Client {
         };
         let Some(reply) = self.alone(Op::ExchangeId(Box::new(args))).await else { return };
         self.sim.journal.count("operation", "EXCHANGE_ID");
-        let ok = reply.find(OpNum::EXCHANGE_ID, |body| match body {
-            OpBody::ExchangeId(ok) => Some((ok.clientid, ok.sequenceid)),
-            _ => None,
+        let ok = reply.find(OpNum::EXCHANGE_ID, |body| {
+            if let OpBody::ExchangeId(ok) = body {
+                Some((ok.clientid, ok.sequenceid))
+            } else {
+                None
+            }
         });
         match ok {
             Some((clientid, sequence)) => {
@@ -286,9 +300,8 @@ impl Client {
     }
 
     async fn created(&self, clientid: ClientId, reply: &Reply) {
-        let ok: Option<CreateSessionOk> = reply.find(OpNum::CREATE_SESSION, |body| match body {
-            OpBody::CreateSession(ok) => Some(**ok),
-            _ => None,
+        let ok: Option<CreateSessionOk> = reply.find(OpNum::CREATE_SESSION, |body| {
+            if let OpBody::CreateSession(ok) = body { Some(**ok) } else { None }
         });
         let Some(ok) = ok else {
             return self.sim.journal.violation("wire", "CREATE_SESSION without a body");
@@ -303,7 +316,7 @@ impl Client {
         let slots = ok.fore_chan_attrs.maxrequests;
         let session = Session::new(ok.sessionid, generation, epoch, slots);
         self.sim.journal.line(&self.name, || format!("session {:x?}", ok.sessionid.0));
-        if self.reclaim_complete(&session).await {
+        if self.reclaim(&session).await && self.reclaim_complete(&session).await {
             let mut state = lock(&self.state);
             state.session = Some(session);
             state.used_ns = self.sim.now().as_ns();

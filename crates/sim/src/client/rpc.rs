@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use holdfast_base::Instant;
+
 use super::wire;
 use crate::host::Host;
 use crate::network::End;
@@ -36,6 +38,7 @@ struct Link {
 struct State {
     link: Option<Link>,
     links: u64,
+    cut_until: Instant,
     next_xid: u32,
     /// Replies by xid; `None` while one is awaited.
     pending: BTreeMap<u32, Option<(Vec<u8>, u64)>>,
@@ -120,6 +123,11 @@ impl Rpc {
             if let Some(link) = &lock(&self.state).link {
                 return (link.id, link.end.clone());
             }
+            let cut = lock(&self.state).cut_until.since(self.sim.now());
+            if !cut.is_zero() {
+                self.sim.after(cut).await;
+                continue;
+            }
             if let Some((end, generation)) = self.host.connect() {
                 let end = Arc::new(end);
                 let id = {
@@ -154,6 +162,12 @@ impl Rpc {
             link.end.close();
             self.changed.ring();
         }
+    }
+
+    /// Loses the connection, and makes none for a while.
+    pub fn partition(&self, time: Duration) {
+        lock(&self.state).cut_until = self.sim.now() + time;
+        self.disconnect();
     }
 
     /// Gives the connection up.

@@ -150,7 +150,7 @@ fn verdict(sim: &Sim, session: &Session, sent: &SequenceArgs, reply: &Reply) -> 
     match status {
         Status::OK => {
             let echo = |body: &OpBody<'_>| {
-                if let OpBody::Sequence(ok) = body { Some(ok.clone()) } else { None }
+                if let OpBody::Sequence(ok) = body { Some(*ok) } else { None }
             };
             let ok: Option<SequenceOk> = reply.find(OpNum::SEQUENCE, echo);
             let size = lock(&session.slots).len() as u32;

@@ -5,10 +5,12 @@ use holdfast_proto::nfs4::{
     StableHow, Stateid, Status, Verifier, WriteArgs,
 };
 
-use super::names::{Attrs, compared, handle_of, open_op, put};
-use super::{AGAIN, Actor, Opened, Unsafe};
+use super::names::{Attrs, compared, handle_of, put};
+use super::{AGAIN, Actor, BOTH, Opened, Unsafe};
 use crate::client::Done;
+use crate::client::held::{Held, open_op};
 use crate::model::NodeId;
+use crate::sync::lock;
 
 /// The most that a READ asks for.
 const READ_MAX: u32 = 10_000;
@@ -18,10 +20,8 @@ const fn is_state_lost(status: Status) -> bool {
 }
 
 fn stateid_of(done: &Done) -> Option<Stateid> {
-    done.reply.find(OpNum::OPEN, |body| match body {
-        OpBody::Open(ok) => Some(ok.stateid),
-        _ => None,
-    })
+    done.reply
+        .find(OpNum::OPEN, |body| if let OpBody::Open(ok) = body { Some(ok.stateid) } else { None })
 }
 
 impl Actor {
@@ -37,7 +37,8 @@ impl Actor {
         self.sim.checkers.tree.equal(&self.name, "handle", &handle, known);
         self.compare(node, &done.reply);
         let epoch = done.epoch;
-        self.opens.push(Opened { node, handle, owner, stateid, epoch, generation });
+        let held = Held { handle, owner, share: BOTH, stateid, epoch, generation };
+        self.opens.push(Opened { node, held: self.client.hold(held) });
     }
 
     pub(super) async fn open(&mut self, dir: NodeId, name: &str) {
@@ -46,7 +47,7 @@ impl Actor {
         let handle = self.handle(dir).await;
         let owner = self.owner();
         let claim = OpenClaim::Null(name.as_bytes());
-        let open = open_op(&owner, (3, 0), OpenHow::NoCreate, claim);
+        let open = open_op(&owner, BOTH, OpenHow::NoCreate, claim);
         let ops = [put(&handle), open, Op::GetFh, compared()];
         let (done, status, _) = self.change_request(&ops, OpNum::OPEN).await;
         let wanted = expected.err().unwrap_or(Status::OK);
@@ -61,7 +62,7 @@ impl Actor {
     pub(super) async fn open_handle(&mut self, node: NodeId) {
         let handle = self.handle(node).await;
         let owner = self.owner();
-        let open = open_op(&owner, (3, 0), OpenHow::NoCreate, OpenClaim::Fh);
+        let open = open_op(&owner, BOTH, OpenHow::NoCreate, OpenClaim::Fh);
         let ops = [put(&handle), open, Op::GetFh, compared()];
         let (done, status, _) = self.change_request(&ops, OpNum::OPEN).await;
         if !self.refused(status) && self.expect("OPEN by handle", status, &[Status::OK]) {
@@ -69,18 +70,31 @@ impl Actor {
         }
     }
 
+    /// What an open is called now.
+    fn held(&self, at: usize) -> Held {
+        lock(&self.opens[at].held).clone()
+    }
+
+    /// Forgets an open whose file is gone.
+    fn forget(&mut self, at: usize) {
+        let gone = self.opens.remove(at);
+        self.client.give_up(&gone.held);
+        self.dirty.remove(&gone.node);
+    }
+
     /// Opens again what a server forgot; `false`: the file is gone, as it had no name.
-    async fn reopen(&mut self, at: usize) -> bool {
+    async fn reopen(&mut self, at: usize, lost: &Held) -> bool {
+        if self.held(at).stateid != lost.stateid {
+            return true;
+        }
         self.sim.journal.count("client", "open again");
         loop {
-            let opened = &self.opens[at];
-            let claim = OpenClaim::Fh;
-            let open = open_op(&opened.owner, (3, 0), OpenHow::NoCreate, claim);
-            let ops = [put(&opened.handle), open, Op::GetFh];
+            let held = self.held(at);
+            let open = open_op(&held.owner, BOTH, OpenHow::NoCreate, OpenClaim::Fh);
+            let ops = [put(&held.handle), open, Op::GetFh];
             let (done, status, _) = self.change_request(&ops, OpNum::OPEN).await;
-            if status == Status::STALE && self.model.node(opened.node).names == 0 {
-                let gone = self.opens.remove(at);
-                self.dirty.remove(&gone.node);
+            if status == Status::STALE && self.model.node(self.opens[at].node).names == 0 {
+                self.forget(at);
                 return false;
             }
             if self.refused(status) {
@@ -94,28 +108,26 @@ impl Actor {
             let Some(stateid) = stateid else { return false };
             let generation = done.reply.generation;
             self.sim.checkers.generations.stateid_made(&stateid, generation);
-            let opened = &mut self.opens[at];
-            (opened.stateid, opened.epoch, opened.generation) = (stateid, done.epoch, generation);
+            let mut held = lock(&self.opens[at].held);
+            (held.stateid, held.epoch, held.generation) = (stateid, done.epoch, generation);
             return true;
         }
     }
 
     /// Whether a status says that the open is lost, and may be.
-    fn lost(&self, at: usize, done: &Done, status: Status) -> bool {
+    fn lost(&self, held: &Held, done: &Done, status: Status) -> bool {
         if !is_state_lost(status) {
             return false;
         }
-        let opened = &self.opens[at];
-        if opened.epoch == done.epoch && opened.generation == done.reply.generation {
+        if held.epoch == done.epoch && held.generation == done.reply.generation {
             let what = "a state id that is still good";
             self.sim.checkers.tree.unexpected(&self.name, what, status);
         }
         true
     }
 
-    fn used(&self, at: usize, done: &Done) {
-        let stateid = &self.opens[at].stateid;
-        self.sim.checkers.generations.stateid_used(stateid, done.reply.generation);
+    fn used(&self, held: &Held, done: &Done) {
+        self.sim.checkers.generations.stateid_used(&held.stateid, done.reply.generation);
     }
 
     pub(super) async fn write(&mut self, at: usize, offset: u64, len: usize, unstable: bool) {
@@ -138,14 +150,14 @@ impl Actor {
         unstable: bool,
     ) -> Option<Unsafe> {
         loop {
-            let opened = &self.opens[at];
+            let held = self.held(at);
             let stable = if unstable { StableHow::UNSTABLE } else { StableHow::FILE_SYNC };
-            let args = WriteArgs { stateid: opened.stateid, offset, stable, data };
-            let ops = [put(&opened.handle), Op::Write(args)];
+            let args = WriteArgs { stateid: held.stateid, offset, stable, data };
+            let ops = [put(&held.handle), Op::Write(args)];
             let crashes = self.client.host.disk.crashes();
             let (done, status, _) = self.change_request(&ops, OpNum::WRITE).await;
-            if self.lost(at, &done, status) {
-                if !self.reopen(at).await {
+            if self.lost(&held, &done, status) {
+                if !self.reopen(at, &held).await {
                     return None;
                 }
                 continue;
@@ -153,11 +165,14 @@ impl Actor {
             if self.refused(status) || !self.expect("WRITE", status, &[Status::OK]) {
                 return None;
             }
-            self.used(at, &done);
+            self.used(&held, &done);
             self.sim.checkers.exactly_once.succeeded(done.tag, "write");
-            let ok = done.reply.find(OpNum::WRITE, |body| match body {
-                OpBody::Write(ok) => Some((ok.count as usize, ok.committed, ok.writeverf)),
-                _ => None,
+            let ok = done.reply.find(OpNum::WRITE, |body| {
+                if let OpBody::Write(ok) = body {
+                    Some((ok.count as usize, ok.committed, ok.writeverf))
+                } else {
+                    None
+                }
             });
             let (count, committed, verifier) = ok?;
             self.sim.checkers.tree.equal(&self.name, "bytes written", &count, &data.len());
@@ -183,20 +198,20 @@ impl Actor {
 
     pub(super) async fn read(&mut self, at: usize) {
         loop {
-            let opened = &self.opens[at];
-            let node = opened.node;
-            let args = ReadArgs { stateid: opened.stateid, offset: 0, count: READ_MAX };
-            let ops = [put(&opened.handle), Op::Read(args)];
+            let held = self.held(at);
+            let node = self.opens[at].node;
+            let args = ReadArgs { stateid: held.stateid, offset: 0, count: READ_MAX };
+            let ops = [put(&held.handle), Op::Read(args)];
             let certain = self.is_certain(node);
             let (done, status) = self.ask(&ops, OpNum::READ).await;
-            if self.lost(at, &done, status) {
-                if !self.reopen(at).await {
+            if self.lost(&held, &done, status) {
+                if !self.reopen(at, &held).await {
                     return;
                 }
                 continue;
             }
             if self.expect("READ", status, &[Status::OK]) {
-                self.used(at, &done);
+                self.used(&held, &done);
                 let certain = certain && self.is_certain(node);
                 self.compare_data(node, &done, certain);
             }
@@ -227,19 +242,17 @@ impl Actor {
             };
             let crashes = self.client.host.disk.crashes();
             let commit = Op::Commit(CommitArgs { offset: 0, count: 0 });
-            let ops = [put(&self.opens[at].handle), commit];
+            let held = self.held(at);
+            let ops = [put(&held.handle), commit];
             let (done, status) = self.ask(&ops, OpNum::COMMIT).await;
             if status == Status::STALE && self.model.node(node).names == 0 {
-                self.opens.remove(at);
-                self.dirty.remove(&node);
-                return;
+                return self.forget(at);
             }
             if !self.expect("COMMIT", status, &[Status::OK]) {
                 return;
             }
-            let verifier = done.reply.find(OpNum::COMMIT, |body| match body {
-                OpBody::Commit(ok) => Some(ok.writeverf),
-                _ => None,
+            let verifier = done.reply.find(OpNum::COMMIT, |body| {
+                if let OpBody::Commit(ok) = body { Some(ok.writeverf) } else { None }
             });
             let Some(verifier) = verifier else { return };
             self.verifier(&done, verifier, crashes);
@@ -280,20 +293,20 @@ impl Actor {
         self.flush(node).await;
         let Some(at) = self.opens.iter().position(|opened| opened.node == node) else { return };
         loop {
-            let opened = &self.opens[at];
+            let held = self.held(at);
             let attrs = Attrs::new(&[AttrValue::Size(size)]);
-            let (stateid, obj_attributes) = (opened.stateid, attrs.fattr());
+            let (stateid, obj_attributes) = (held.stateid, attrs.fattr());
             let set = Op::SetAttr(SetAttrArgs { stateid, obj_attributes });
-            let ops = [put(&opened.handle), set, compared()];
+            let ops = [put(&held.handle), set, compared()];
             let (done, status, _) = self.change_request(&ops, OpNum::SETATTR).await;
-            if self.lost(at, &done, status) {
-                if !self.reopen(at).await {
+            if self.lost(&held, &done, status) {
+                if !self.reopen(at, &held).await {
                     return;
                 }
                 continue;
             }
             if !self.refused(status) && self.expect("truncate", status, &[Status::OK]) {
-                self.used(at, &done);
+                self.used(&held, &done);
                 self.sim.checkers.exactly_once.succeeded(done.tag, "setattr");
                 self.model.resize(node, size as usize);
                 self.compare(node, &done.reply);
@@ -307,13 +320,15 @@ impl Actor {
         self.flush(node).await;
         let Some(at) = self.opens.iter().position(|opened| opened.node == node) else { return };
         let opened = self.opens.remove(at);
-        let args = CloseArgs { seqid: 0, open_stateid: opened.stateid };
-        let ops = [put(&opened.handle), Op::Close(args)];
+        self.client.give_up(&opened.held);
+        let held = lock(&opened.held).clone();
+        let args = CloseArgs { seqid: 0, open_stateid: held.stateid };
+        let ops = [put(&held.handle), Op::Close(args)];
         let (done, status, in_doubt) = self.change_request(&ops, OpNum::CLOSE).await;
         if self.refused(status) {
             return;
         }
-        let same = opened.epoch == done.epoch && opened.generation == done.reply.generation;
+        let same = held.epoch == done.epoch && held.generation == done.reply.generation;
         let lost = is_state_lost(status) && (in_doubt || !same);
         if !lost {
             self.expect("CLOSE", status, &[Status::OK]);

@@ -10,8 +10,9 @@ use holdfast_proto::nfs4::{
 };
 use holdfast_proto::xdr::{Decode, Reader, Writer};
 
-use super::{Actor, SHARED_DIR};
+use super::{Actor, BOTH, SHARED_DIR};
 use crate::client::Done;
+use crate::client::held::open_op;
 use crate::client::wire::Reply;
 use crate::model::{Body, Change, Node, NodeId, ROOT};
 
@@ -46,9 +47,8 @@ pub(super) const fn compared<'a>() -> Op<'a> {
 
 /// The handle that GETFH gave.
 pub(super) fn handle_of(reply: &Reply) -> Option<Vec<u8>> {
-    reply.find(OpNum::GETFH, |body| match body {
-        OpBody::GetFh(ok) => Some(ok.object.to_vec()),
-        _ => None,
+    reply.find(OpNum::GETFH, |body| {
+        if let OpBody::GetFh(ok) = body { Some(ok.object.to_vec()) } else { None }
     })
 }
 
@@ -244,7 +244,7 @@ impl Actor {
         owner: &[u8],
     ) -> (Done, Status, bool) {
         let dir = self.handle(dir).await;
-        let open = open_op(owner, (3, 0), OpenHow::Create(how), OpenClaim::Null(name.as_bytes()));
+        let open = open_op(owner, BOTH, OpenHow::Create(how), OpenClaim::Null(name.as_bytes()));
         self.change_request(&[put(&dir), open, Op::GetFh, compared()], OpNum::OPEN).await
     }
 
@@ -334,9 +334,12 @@ impl Actor {
         let handle = self.handle(node).await;
         let (done, status) = self.ask(&[put(&handle), Op::ReadLink], OpNum::READLINK).await;
         self.expect("READLINK", status, &[Status::OK]);
-        let text = done.reply.find(OpNum::READLINK, |body| match body {
-            OpBody::ReadLink(ok) => Some(String::from_utf8_lossy(ok.link).into_owned()),
-            _ => None,
+        let text = done.reply.find(OpNum::READLINK, |body| {
+            if let OpBody::ReadLink(ok) = body {
+                Some(String::from_utf8_lossy(ok.link).into_owned())
+            } else {
+                None
+            }
         });
         if let Body::Symlink(expected) = &self.model.node(node).body {
             self.sim.checkers.tree.equal(&self.name, "text", &text.as_ref(), &Some(expected));
@@ -365,13 +368,14 @@ impl Actor {
             if !self.expect("READDIR", status, &[Status::OK]) {
                 return None;
             }
-            let page = done.reply.find(OpNum::READDIR, |body| match body {
-                OpBody::ReadDir(ok) => {
+            let page = done.reply.find(OpNum::READDIR, |body| {
+                if let OpBody::ReadDir(ok) = body {
                     let name = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
                     let entries: Vec<_> = ok.iter().map(|e| (name(e.name), e.cookie)).collect();
                     Some((entries, ok.eof, ok.cookieverf))
+                } else {
+                    None
                 }
-                _ => None,
             });
             let (entries, eof, verifier) = page?;
             cookieverf = verifier;
@@ -386,23 +390,6 @@ impl Actor {
             }
         }
     }
-}
-
-/// OPEN by an owner, with access and denial.
-pub(super) const fn open_op<'a>(
-    owner: &'a [u8],
-    (access, deny): (u32, u32),
-    openhow: OpenHow<'a>,
-    claim: OpenClaim<'a>,
-) -> Op<'a> {
-    Op::Open(OpenArgs {
-        seqid: 0,
-        share_access: ShareAccess(access | ShareAccess::WANT_NO_DELEG.0),
-        share_deny: ShareDeny(deny),
-        owner: StateOwner { clientid: holdfast_proto::nfs4::ClientId(0), owner },
-        openhow,
-        claim,
-    })
 }
 
 const fn kind_of(body: &Body) -> FileType {

@@ -7,9 +7,11 @@ use holdfast_proto::nfs4::{
 };
 
 use super::Actor;
-use super::names::{Attrs, handle_of, open_op, put};
+use super::names::{Attrs, handle_of, put};
 use crate::checkers::shares::Share;
 use crate::client::Done;
+use crate::client::held::{Held, SharedHeld, open_op};
+use crate::sync::lock;
 
 /// The shared directory.
 pub const SHARED_DIR: &str = "shared";
@@ -19,15 +21,6 @@ pub(super) const RECORDS: &str = "records";
 
 /// Bytes of one user's place in it.
 const PLACE: usize = 16;
-
-/// A file of the shared directory while it is open.
-struct Open {
-    handle: Vec<u8>,
-    stateid: Stateid,
-    owner: Vec<u8>,
-    epoch: u64,
-    generation: u64,
-}
 
 impl Actor {
     pub(super) fn token_name(&mut self) -> String {
@@ -41,13 +34,13 @@ impl Actor {
         name: &str,
         guarded: bool,
         share: Share,
-    ) -> Result<Open, Status> {
+    ) -> Result<SharedHeld, Status> {
         let owner = self.owner();
         let attrs = Attrs::new(&[AttrValue::Mode(0o666)]);
         let fattr = attrs.fattr();
         let how = if guarded { CreateHow::Guarded(fattr) } else { CreateHow::Unchecked(fattr) };
         let claim = OpenClaim::Null(name.as_bytes());
-        let open = open_op(&owner, (share.access, share.deny), OpenHow::Create(how), claim);
+        let open = open_op(&owner, share, OpenHow::Create(how), claim);
         let dir = self.shared_dir.clone();
         let (done, status, _) =
             self.change_request(&[put(&dir), open, Op::GetFh], OpNum::OPEN).await;
@@ -57,10 +50,9 @@ impl Actor {
         self.granted(&done, owner, share).ok_or(Status::BADXDR)
     }
 
-    fn granted(&self, done: &Done, owner: Vec<u8>, share: Share) -> Option<Open> {
-        let stateid = done.reply.find(OpNum::OPEN, |body| match body {
-            OpBody::Open(ok) => Some(ok.stateid),
-            _ => None,
+    fn granted(&self, done: &Done, owner: Vec<u8>, share: Share) -> Option<SharedHeld> {
+        let stateid = done.reply.find(OpNum::OPEN, |body| {
+            if let OpBody::Open(ok) = body { Some(ok.stateid) } else { None }
         })?;
         let handle = handle_of(&done.reply)?;
         let (generation, epoch) = (done.reply.generation, done.epoch);
@@ -70,10 +62,12 @@ impl Actor {
         if epoch == self.client.epoch() {
             self.sim.checkers.shares.granted((generation, &handle), holder, share, now);
         }
-        Some(Open { handle, stateid, owner, epoch, generation })
+        Some(self.client.hold(Held { handle, owner, share, stateid, epoch, generation }))
     }
 
-    async fn close_shared(&self, open: &Open) {
+    async fn close_shared(&self, open: &SharedHeld) {
+        self.client.give_up(open);
+        let open = lock(open).clone();
         let holder = (self.client.id, open.epoch, open.owner.clone());
         self.sim.checkers.shares.closing(open.generation, &open.handle, &holder);
         let args = CloseArgs { seqid: 0, open_stateid: open.stateid };
@@ -146,17 +140,17 @@ impl Actor {
         let offset = u64::from(self.client.id * 16 + self.number) * PLACE as u64;
         let mut data = [0; PLACE];
         self.rng.fill(&mut data);
-        let stateid = open.stateid;
+        let held = lock(&open).clone();
+        let stateid = held.stateid;
         let stable = StableHow::FILE_SYNC;
         let write = Op::Write(WriteArgs { stateid, offset, stable, data: &data });
-        let (_, status, _) = self.change_request(&[put(&open.handle), write], OpNum::WRITE).await;
+        let (_, status, _) = self.change_request(&[put(&held.handle), write], OpNum::WRITE).await;
         if status == Status::OK {
             let read = Op::Read(ReadArgs { stateid, offset, count: PLACE as u32 });
-            let (done, status) = self.ask(&[put(&open.handle), read], OpNum::READ).await;
+            let (done, status) = self.ask(&[put(&held.handle), read], OpNum::READ).await;
             if status == Status::OK {
-                let read = done.reply.find(OpNum::READ, |body| match body {
-                    OpBody::Read(ok) => Some(ok.data.to_vec()),
-                    _ => None,
+                let read = done.reply.find(OpNum::READ, |body| {
+                    if let OpBody::Read(ok) = body { Some(ok.data.to_vec()) } else { None }
                 });
                 self.sim.checkers.shared.read(&self.name, &data, &read.unwrap_or_default());
             }
