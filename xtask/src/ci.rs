@@ -7,10 +7,15 @@ use crate::{Outcome, process};
 
 pub(crate) const HELP: &str = "\
 ci [--no-tests] [--no-guest]
-    fmt, clippy, doc, tidy, the tests, the mount test; stops at the first that fails.";
+    fmt, clippy, doc, tidy, the tests, threads under shuttle, the mount test; stops at the first
+    that fails.";
 
 /// The command of the README, which `.ci/run` runs by itself.
 const TESTS: [&str; 2] = ["test", "--workspace"];
+
+/// The server's code on threads whose order is chance's.
+const SHUTTLE: [&str; 7] =
+    ["test", "--package", "holdfast-server", "--features", "shuttle", "--test", "shuttle"];
 
 struct Step {
     name: &'static str,
@@ -36,7 +41,8 @@ pub(crate) fn main(args: &[String]) -> Outcome {
     let begin = Instant::now();
     let tests = tests.then_some(Step { name: "tests", run: || cargo(&TESTS, &[]) });
     let guest = guest.then_some(Step { name: "guest-test", run: || crate::guest_test::main(&[]) });
-    for step in CHECKS.into_iter().chain(tests).chain(guest) {
+    let shuttle = Step { name: "shuttle", run: || cargo(&SHUTTLE, &[]) };
+    for step in CHECKS.into_iter().chain(tests).chain([shuttle]).chain(guest) {
         let status = timed(&step)?;
         if status != 0 {
             return Ok(status);

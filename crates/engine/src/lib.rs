@@ -7,6 +7,8 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+#[cfg(feature = "bugs")]
+pub mod bugs;
 mod hash;
 pub mod limits;
 mod principal;

@@ -1,105 +1,68 @@
-//! The threads that may block, and the one queue before them.
+//! The threads that may block: how many there are, for whom, and how that changes while they
+//! work.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
-use holdfast_base::{Closed, Job};
+use holdfast_base::World;
 
-use crate::counters::{Counters, count};
+use crate::counters::Counters;
+use crate::owner::Owner;
+use crate::queue::{Queue, WorkerId};
 use crate::threads::Threads;
+use crate::waiting::{Turn, promise};
 
-/// Jobs that wait for a thread. Beyond it a job is refused as after a stop.
-const JOBS_MAX: usize = 65_536;
+/// The most threads of a pool.
+const THREADS_MAX: usize = 8192;
+/// How long jobs may take to end once nobody waits for their answers.
+const ABANDON_AFTER: Duration = Duration::from_secs(1);
 
-/// Threads and the jobs for them.
+/// What was left when a service gave its threads back, or when a runtime ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Left {
+    /// Jobs dropped before they were begun.
+    pub jobs_dropped: usize,
+    /// Threads that did not end, because the kernel holds them: each ends with the call it is in.
+    pub threads_left: usize,
+}
+
+/// Threads and the jobs for them. There are as many as all owners together ask for.
 pub(crate) struct Pool {
     queue: Arc<Queue>,
+    prepare: Arc<dyn Fn() + Send + Sync>,
+    state: Mutex<State>,
+    /// One at a time changes the number of threads.
+    turn: Turn,
+}
+
+#[derive(Default)]
+struct State {
+    shares: BTreeMap<Owner, usize>,
     threads: Threads,
+    handles: BTreeMap<WorkerId, JoinHandle<()>>,
+    next: u64,
 }
 
-/// Where jobs wait.
-pub(crate) struct Queue {
-    jobs: Mutex<Jobs>,
-    changed: Condvar,
-    counters: Arc<Counters>,
-}
-
-struct Jobs {
-    waiting: VecDeque<Job>,
-    idle: usize,
-    open: bool,
-}
-
-impl Queue {
-    fn lock(&self) -> MutexGuard<'_, Jobs> {
-        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Has a thread run the job.
-    pub(crate) fn submit(&self, job: Job) -> Result<(), Closed> {
-        let mut jobs = self.lock();
-        if !jobs.open || jobs.waiting.len() >= JOBS_MAX {
-            drop(jobs);
-            count(&self.counters.work_refused);
-            return Err(Closed);
-        }
-        jobs.waiting.push_back(job);
-        // To notify is a system call even when nobody listens.
-        if jobs.idle > 0 {
-            self.changed.notify_one();
-        }
-        Ok(())
-    }
-
-    fn next(&self) -> Option<Job> {
-        let mut jobs = self.lock();
-        loop {
-            if let Some(job) = jobs.waiting.pop_front() {
-                return Some(job);
-            }
-            if !jobs.open {
-                return None;
-            }
-            jobs.idle += 1;
-            jobs = self.changed.wait(jobs).unwrap_or_else(PoisonError::into_inner);
-            jobs.idle -= 1;
-        }
-    }
-
-    fn work(&self) {
-        while let Some(job) = self.next() {
-            if catch_unwind(AssertUnwindSafe(job)).is_err() {
-                count(&self.counters.jobs_panicked);
-            }
-        }
+impl State {
+    fn wanted(&self) -> usize {
+        self.shares.values().sum()
     }
 }
 
 impl Pool {
-    /// Starts the threads.
-    pub(crate) fn start(
-        threads: usize,
-        prepare: &Arc<dyn Fn() + Send + Sync>,
-        counters: Arc<Counters>,
-    ) -> io::Result<Self> {
-        let jobs = Jobs { waiting: VecDeque::new(), idle: 0, open: true };
-        let queue = Queue { jobs: Mutex::new(jobs), changed: Condvar::new(), counters };
-        let mut pool = Self { queue: Arc::new(queue), threads: Threads::default() };
-        for number in 0..threads.max(1) {
-            let (queue, prepare) = (pool.queue.clone(), prepare.clone());
-            let started = pool.threads.start(format!("holdfast-pool-{number}"), move || {
-                prepare();
-                queue.work();
-            });
-            if let Err(error) = started {
-                pool.stop(Instant::now());
-                return Err(error);
-            }
-        }
-        Ok(pool)
+    /// A pool without threads.
+    pub(crate) fn new(prepare: Arc<dyn Fn() + Send + Sync>, counters: Arc<Counters>) -> Self {
+        let queue = Arc::new(Queue::new(counters));
+        Self { queue, prepare, state: Mutex::default(), turn: Turn::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where to put jobs.
@@ -107,18 +70,123 @@ impl Pool {
         &self.queue
     }
 
-    /// Refuses jobs from now on, drops those that wait and joins the threads. How many jobs were
-    /// dropped, and how many threads are still in one when `until` has come.
-    pub(crate) fn stop(&mut self, until: Instant) -> (usize, usize) {
-        let mut jobs = self.queue.lock();
-        jobs.open = false;
-        let dropped = std::mem::take(&mut jobs.waiting);
-        drop(jobs);
-        self.queue.changed.notify_all();
-        let count = dropped.len();
-        for job in dropped {
-            let _ = catch_unwind(AssertUnwindSafe(|| drop(job)));
-        }
-        (count, self.threads.join(until))
+    /// How many threads there are.
+    pub(crate) fn threads(&self) -> usize {
+        self.queue.workers()
     }
+
+    /// How many threads an owner has brought.
+    pub(crate) fn share(&self, owner: Owner) -> usize {
+        self.lock().shares.get(&owner).copied().unwrap_or_default()
+    }
+
+    /// Makes the threads of an owner this many: starts those that lack one by one, each when the
+    /// one before it runs; or has those that are too many leave one by one, each after the job it
+    /// has. How many it has then: less than asked for at the limit of 8192 for all.
+    ///
+    /// # Errors
+    /// A thread could not be started; those before it stay.
+    pub(crate) async fn resize(&self, owner: Owner, threads: usize) -> io::Result<usize> {
+        let _turn = self.turn.take().await;
+        let threads = {
+            let mut state = self.lock();
+            state.shares.remove(&owner);
+            let threads = threads.min(THREADS_MAX - state.wanted().min(THREADS_MAX));
+            state.shares.insert(owner, threads);
+            threads
+        };
+        let adjusted = self.adjust().await;
+        let mut state = self.lock();
+        let lacking = state.wanted().saturating_sub(self.queue.workers());
+        let reached = threads.saturating_sub(lacking);
+        state.shares.insert(owner, reached);
+        adjusted.map(|()| reached)
+    }
+
+    /// Takes back the threads of an owner who waits for no answer any more: its jobs are dropped,
+    /// and those that do not end soon are left to themselves, threads and all.
+    pub(crate) async fn withdraw(&self, owner: Owner, world: &dyn World) -> Left {
+        let jobs_dropped = self.queue.drop_jobs(owner);
+        let _turn = self.turn.take().await;
+        let done = poll_fn(|cx| self.queue.poll_done(owner, cx));
+        within(world, ABANDON_AFTER, done).await;
+        let stuck = self.queue.abandon(owner);
+        let mut state = self.lock();
+        state.shares.remove(&owner);
+        // To drop a handle is to join never.
+        stuck.iter().for_each(|id| drop(state.handles.remove(id)));
+        drop(state);
+        // Others may be in long jobs: their threads leave when they can.
+        within(world, ABANDON_AFTER, self.adjust()).await;
+        Left { jobs_dropped, threads_left: stuck.len() }
+    }
+
+    /// Moves the number of threads to what is asked for. Only in turn.
+    async fn adjust(&self) -> io::Result<()> {
+        // What a call that was dropped has left behind.
+        self.queue.set_leaving(0);
+        loop {
+            self.join_left();
+            let (have, wanted) = (self.queue.workers(), self.lock().wanted());
+            if have < wanted {
+                self.start_one().await?;
+            } else if have > wanted {
+                self.queue.set_leaving(1);
+                poll_fn(|cx| self.queue.poll_left(cx)).await;
+            } else {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn start_one(&self) -> io::Result<()> {
+        let (ready, is_ready) = promise();
+        let mut state = self.lock();
+        state.next += 1;
+        let id = WorkerId(state.next);
+        let (queue, prepare) = (self.queue.clone(), self.prepare.clone());
+        let handle = state.threads.start(format!("holdfast-pool-{}", id.0), move || {
+            prepare();
+            if queue.join(id) {
+                ready.keep(());
+                queue.work(id);
+            }
+        })?;
+        state.handles.insert(id, handle);
+        drop(state);
+        let error = || io::Error::other("it ended before it was ready");
+        is_ready.await.ok_or_else(error)
+    }
+
+    fn join_left(&self) {
+        for id in self.queue.take_left() {
+            let handle = self.lock().handles.remove(&id);
+            // It has nothing left to do but to end.
+            let _ = handle.map(JoinHandle::join);
+        }
+    }
+
+    /// Refuses jobs from now on, drops those that wait and joins the threads, but waits for none
+    /// beyond `until`.
+    pub(crate) fn close(&self, until: Instant) -> Left {
+        let jobs_dropped = self.queue.close();
+        let mut state = self.lock();
+        let (threads, handles) = (state.threads.clone(), std::mem::take(&mut state.handles));
+        drop(state);
+        let threads_left = threads.join(handles.into_values(), until);
+        Left { jobs_dropped, threads_left }
+    }
+}
+
+/// Waits for a future, but not longer than this.
+async fn within<T>(world: &dyn World, limit: Duration, future: impl Future<Output = T>) {
+    let mut deadline = world.sleep(world.now() + limit);
+    let mut future = std::pin::pin!(future);
+    poll_fn(|cx| {
+        if future.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        deadline.as_mut().poll(cx)
+    })
+    .await;
 }

@@ -5,11 +5,10 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-/// Threads that began together and are joined together.
-#[derive(Default)]
+/// Threads that are waited for together. Clones are the same group.
+#[derive(Clone, Default)]
 pub(crate) struct Threads {
     alive: Arc<Alive>,
-    handles: Vec<JoinHandle<()>>,
 }
 
 #[derive(Default)]
@@ -37,22 +36,24 @@ impl Drop for Ended {
 impl Threads {
     /// Starts one more.
     pub(crate) fn start(
-        &mut self,
+        &self,
         name: String,
         run: impl FnOnce() + Send + 'static,
-    ) -> io::Result<()> {
+    ) -> io::Result<JoinHandle<()>> {
         self.alive.change(|count| *count += 1);
         let ended = Ended(self.alive.clone());
-        let handle = thread::Builder::new().name(name).spawn(move || {
+        thread::Builder::new().name(name).spawn(move || {
             let _ended = ended;
             run();
-        })?;
-        self.handles.push(handle);
-        Ok(())
+        })
     }
 
     /// Waits for all of them to end, but not beyond `until`. How many are left to themselves.
-    pub(crate) fn join(&mut self, until: Instant) -> usize {
+    pub(crate) fn join(
+        &self,
+        handles: impl IntoIterator<Item = JoinHandle<()>>,
+        until: Instant,
+    ) -> usize {
         let mut count = self.alive.count.lock().unwrap_or_else(PoisonError::into_inner);
         while *count > 0 {
             let left = until.saturating_duration_since(Instant::now());
@@ -64,7 +65,7 @@ impl Threads {
         }
         let running = *count;
         drop(count);
-        for handle in self.handles.drain(..) {
+        for handle in handles {
             // One that is counted as ended has nothing left to do but to end.
             if running == 0 || handle.is_finished() {
                 let _ = handle.join();

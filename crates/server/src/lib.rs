@@ -27,9 +27,12 @@ mod request;
 mod service;
 mod state;
 mod status;
+mod sync;
 
 pub use counters::{Counters, Snapshot};
 pub use exports::{Export, ExportError, Exports, Squash};
+#[cfg(feature = "bugs")]
+pub use holdfast_engine::bugs;
 pub use holdfast_engine::server::GraceEnd;
 pub use instance::{Config, Connection, ConnectionError, Instance, Notify, Running, StopReport};
 pub use records::{ClientRecords, MemoryRecords, RecordError};

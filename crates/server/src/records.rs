@@ -1,8 +1,8 @@
 //! Who held state when the server stopped: what a grace period is for (RFC 8881 §8.4.2.1).
 
+use crate::sync::{Mutex, MutexGuard, PoisonError};
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The record of clients failed: the server cannot promise a restart that loses nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,8 +7,8 @@ mod piece;
 mod session;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use holdfast_base::{Instant, World};
@@ -22,6 +22,7 @@ pub(crate) use session::{ConnectionBinding, Session, SessionCell, SlotClaim};
 
 use crate::counters::{Counters, count};
 use crate::records::ClientRecords;
+use crate::sync::{AtomicBool, PoisonError, RwLock};
 
 const SHARDS: usize = 16;
 

@@ -6,12 +6,14 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use holdfast_base::BoxFuture;
 use holdfast_proto::rpc::Buffers;
 use holdfast_server::{
-    ClientRecords, Connection, Export, Exports, MemoryRecords, Notify, Server, Squash, StopReport,
+    ClientRecords, Connection, Export, Exports, Instance, MemoryRecords, Notify, Phase, Server,
+    Squash, StartError, StopReport,
 };
 
-use crate::executor::SimWorld;
+use crate::executor::{SimWorld, Sleep};
 use crate::network::{self, End};
 use crate::rng::Rng;
 use crate::sim::Sim;
@@ -85,7 +87,9 @@ impl Host {
             let export = Export::new("/", view).squash(Squash::None);
             Exports::new(vec![export]).map_err(|error| error.to_string())
         };
+        let around = Around { sim: self.sim.clone(), rng: Mutex::new(lock(&self.rng).split(7)) };
         let server = Server::builder(Arc::new(world.clone()))
+            .host(Arc::new(around))
             .open_exports(open)
             .records(self.records.clone())
             .lease(self.sim.options.lease)
@@ -103,11 +107,68 @@ impl Host {
             process.get_or_insert_with(|| self.process()).server.clone()
         };
         self.sim.journal.count("operator", "start");
-        if let Err(error) = server.start().await {
-            return self.sim.journal.violation("operator", format!("{}: {error}", self.name));
+        while let Err(error) = server.start().await {
+            self.sim.journal.line(&self.name, || format!("start failed: {error}"));
+            match error {
+                StartError::Listen(_) | StartError::Workers(_) if self.may_fail() => {
+                    self.sim.journal.count("operator", "start failed");
+                    self.check_down(&server);
+                }
+                // A start that was asked for while another one was under way.
+                StartError::AlreadyUp => return,
+                other => {
+                    return self.sim.journal.violation("operator", format!("{}: {other}", self.name));
+                }
+            }
         }
         let generation = self.generation.load(Ordering::Relaxed);
         self.sim.journal.line(&self.name, || format!("up, generation {generation}"));
+    }
+
+    fn may_fail(&self) -> bool {
+        self.sim.options.start_fail_permille > 0
+    }
+
+    /// After a start that failed everything is as before.
+    fn check_down(&self, server: &Server) {
+        let (view, alive) = {
+            let process = lock(&self.process);
+            let Some(process) = process.as_ref() else { return };
+            (lock(&process.view).take(), process.world.alive())
+        };
+        if server.phase() != Phase::Down {
+            let message = format!("{}: {:?} after a failed start", self.name, server.phase());
+            self.sim.journal.violation("operator", message);
+        }
+        if let Some(view) = view {
+            view.end();
+            let (generation, open) = (view.generation(), view.open_files());
+            self.sim.checkers.leaks.left(&self.name, generation, alive, open);
+        }
+    }
+
+    /// Two stops and a start at the same time.
+    pub async fn stop_twice_and_start(self: &Arc<Self>) {
+        let (server, view) = {
+            let process = lock(&self.process);
+            let Some(process) = process.as_ref() else { return };
+            (process.server.clone(), lock(&process.view).clone())
+        };
+        self.sim.journal.count("operator", "two stops and a start");
+        self.sim.journal.line(&self.name, || "two stops and a start".into());
+        self.count(&server);
+        let began = self.sim.now();
+        let (first, second) = (server.stop(), server.stop());
+        let (host, view2) = (self.clone(), view.clone());
+        self.sim.outside.go(async move {
+            let report = first.await;
+            host.stopped(&report, host.sim.now().since(began));
+            view2.inspect(|view| view.end());
+        });
+        let report = second.await;
+        view.inspect(|view| view.end());
+        self.stopped(&report, self.sim.now().since(began));
+        self.start().await;
     }
 
     /// Connects a client: its end, and the generation at the other one. `None`: refused.
@@ -186,6 +247,40 @@ impl Host {
         self.sim.journal.add("server", "clients expired", counters.clients_expired);
         let generation = self.generation.load(Ordering::Relaxed);
         self.sim.checkers.leaks.counters(&self.name, generation, &counters);
+    }
+}
+
+/// What the server finds around it: listeners that may not open, workers that may not start.
+struct Around {
+    sim: Arc<Sim>,
+    rng: Mutex<Rng>,
+}
+
+impl Around {
+    fn fails(&self) -> bool {
+        self.sim.faults() && lock(&self.rng).chance(self.sim.options.start_fail_permille)
+    }
+
+    fn pause(&self) -> Sleep {
+        let most = self.sim.options.slow_max.as_nanos() as u64;
+        self.sim.after(Duration::from_nanos(lock(&self.rng).below(most)))
+    }
+}
+
+impl holdfast_server::Host for Around {
+    fn listen(&self, _: &Arc<Instance>) -> Result<(), String> {
+        if self.fails() { Err("no listener".into()) } else { Ok(()) }
+    }
+
+    fn unlisten(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.pause())
+    }
+
+    fn resize(&self, threads: usize) -> BoxFuture<'_, Result<usize, String>> {
+        Box::pin(async move {
+            self.pause().await;
+            if threads > 0 && self.fails() { Err("no thread".into()) } else { Ok(threads) }
+        })
     }
 }
 

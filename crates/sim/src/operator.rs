@@ -51,6 +51,7 @@ async fn run(sim: &Arc<Sim>, host: &Arc<Host>, mut rng: Rng) {
         let until = Duration::from_nanos(at).saturating_sub(sim.now().since(began));
         sim.after(until).await;
         match event {
+            Event::Stop if rng.chance(250) => host.stop_twice_and_start().await,
             Event::Stop => {
                 host.stop().await;
                 start(sim, host, &mut rng).await;

@@ -47,6 +47,7 @@ pub const MUST_HAPPEN: &[(&str, &[&str])] = &[
     (
         "fault",
         &[
+            "partition",
             "connection broken",
             "connection silent",
             "connection stalled",
@@ -63,12 +64,14 @@ pub const MUST_HAPPEN: &[(&str, &[&str])] = &[
             "session lost",
             "in doubt",
             "open again",
+            "reclaimed",
+            "reclaim refused",
             "write again",
             "share denied",
         ],
     ),
     ("network", &["retransmission", "timeout"]),
-    ("operator", &["start", "stop", "kill", "stop above budget", "requests dropped"]),
+    ("operator", &["start", "stop", "kill", "two stops and a start", "start failed", "stop above budget", "requests dropped"]),
     ("server", &["replays", "clients expired"]),
 ];
 

@@ -10,6 +10,7 @@ use holdfast_base::Instant;
 use holdfast_vfs::Fsid;
 use holdfast_vfs::memfs::{MemFs, MemFsOptions};
 
+use crate::checkers::disk::Disk;
 use crate::client::Client;
 use crate::executor::{Ended, Executor};
 use crate::host::{Host, STOP_BUDGET, STOP_SLACK};
@@ -20,7 +21,7 @@ use crate::rng::Rng;
 use crate::sim::Sim;
 use crate::storage::Storage;
 use crate::sync::lock;
-use crate::workload::Actor;
+use crate::workload::{Actor, RECORDS, SHARED_DIR};
 
 /// Within which everybody must be done when faults are over, beside what leases and the steps
 /// left take.
@@ -151,6 +152,13 @@ impl World {
         }
         // Work of an instance that comes too late has time to show itself.
         sim.executor.run(sim.now() + STOP_SLACK.max(sim.options.slow_max), || false);
+        for host in &self.hosts {
+            let (name, files) = (&host.name, host.disk.files());
+            sim.checkers.disk.compare(name, files);
+            let mut names = Disk::names(files, SHARED_DIR);
+            names.retain(|name| name != RECORDS);
+            sim.checkers.shared.listed(name, &names);
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use holdfast_vfs::{
 
 use self::gate::Gate;
 use self::undo::Undo;
+pub use self::undo::now;
 use crate::rng::Rng;
 use crate::sim::Sim;
 use crate::sync::{Bell, lock};

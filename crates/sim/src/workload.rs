@@ -20,7 +20,7 @@ use crate::rng::Rng;
 use crate::sim::Sim;
 use crate::transition::{self, Step};
 
-pub use shared::SHARED_DIR;
+pub use shared::{RECORDS, SHARED_DIR};
 
 /// Between two attempts at what must be done although the storage fails.
 const AGAIN: Duration = Duration::from_millis(50);
@@ -101,6 +101,8 @@ impl Actor {
         }
         self.verify().await;
         self.sim.journal.line(&self.name, || "done".into());
+        let (disk, server) = (&self.sim.checkers.disk, &self.client.host.name);
+        disk.should_be(server, &self.name, self.model);
         self.sim.checkers.liveness.ends(&self.name);
     }
 

@@ -130,6 +130,12 @@ impl Grace {
 
     /// Looks at the clock. `Some` as in [`Grace::reclaim_complete`].
     pub fn tick(&mut self, now: Instant) -> Option<GraceEnd> {
+        #[cfg(feature = "bugs")]
+        if crate::bugs::is_on(crate::bugs::Bug::GraceEndsTwice)
+            && let State::Ending(reason) = self.state
+        {
+            return Some(reason);
+        }
         let State::Open(open) = &mut self.state else { return None };
         if now >= open.until_at_most {
             return self.begin_end(GraceEnd::TwoLeases);

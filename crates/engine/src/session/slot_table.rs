@@ -165,6 +165,16 @@ impl SlotTable {
         true
     }
 
+    /// What [`Bug::ClaimForgotten`](crate::bugs::Bug::ClaimForgotten) does to a slot.
+    #[cfg(feature = "bugs")]
+    pub fn forget(&mut self, claim: Claim) {
+        if let Some(slot) = self.slots.get_mut(claim.slot as usize) {
+            slot.busy = false;
+            slot.seqid = slot.seqid.wrapping_sub(1);
+            self.busy -= 1;
+        }
+    }
+
     /// Bytes of replies that are kept.
     pub fn cached_bytes(&self) -> usize {
         self.slots.iter().map(|slot| slot.reply.capacity()).sum()

@@ -8,8 +8,8 @@ mod scope;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use holdfast_base::{Closed, World};
@@ -25,6 +25,7 @@ use crate::counters::{Snapshot, count};
 use crate::exports::Exports;
 use crate::records::{ClientRecords, MemoryRecords};
 use crate::state::{Origin, State};
+use crate::sync::{AtomicBool, Mutex, PoisonError};
 
 /// How often the leases are looked after.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -262,6 +263,10 @@ impl Drop for Instance {
 
 /// Waits for the join, but not longer than this.
 async fn joined_within(shared: &Shared, budget: Duration) -> bool {
+    #[cfg(feature = "bugs")]
+    if holdfast_engine::bugs::is_on(holdfast_engine::bugs::Bug::StopDoesNotJoin) {
+        return true;
+    }
     let world = &shared.state.world;
     let mut deadline = world.sleep(world.now() + budget);
     let mut join = Box::pin(shared.scope.join());

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Wake, Waker};
 
 use holdfast_proto::rpc::Call;
@@ -14,6 +14,7 @@ use super::Notify;
 use super::progress::Progress;
 use crate::compound;
 use crate::request::Request;
+use crate::sync::AtomicBool;
 
 /// How a poll of a place went.
 pub(super) enum Ran {

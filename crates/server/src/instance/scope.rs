@@ -4,11 +4,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use holdfast_base::{Closed, Instant};
+
+use crate::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Something that runs, as a stop names it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,11 +1,12 @@
 //! Where a server's life is, and who waits for it to move on.
 
 use std::future::poll_fn;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Poll, Waker};
 
 use super::StartError;
 use crate::instance::{Instance, StopReport};
+use crate::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Where a server's life is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! A lock around one piece of the engine, and what a panic inside it leaves.
 
-use std::sync::Mutex;
+use crate::sync::Mutex;
 
 /// A piece of state behind its own lock.
 pub(crate) struct Piece<T>(Mutex<T>);

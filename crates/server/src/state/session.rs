@@ -1,7 +1,7 @@
 //! A session, and the claim on one of its slots that a running compound holds.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use holdfast_base::Instant;
 use holdfast_engine::limits;
@@ -10,6 +10,7 @@ use holdfast_engine::session::{Claim, SlotTable};
 use holdfast_proto::nfs4::{ClientId, DirFromServer, SessionId, Status};
 
 use super::Piece;
+use crate::sync::{AtomicBool, Mutex, PoisonError};
 
 /// The part of a session that changes.
 pub(crate) struct Session {
@@ -113,9 +114,13 @@ impl SlotClaim {
 
 impl Drop for SlotClaim {
     fn drop(&mut self) {
-        if self.claim.is_some() {
-            self.cell.kill();
+        let Some(_claim) = self.claim else { return };
+        #[cfg(feature = "bugs")]
+        if holdfast_engine::bugs::is_on(holdfast_engine::bugs::Bug::ClaimForgotten) {
+            let _ = self.cell.piece.enter(|session| session.slots.forget(_claim));
+            return;
         }
+        self.cell.kill();
     }
 }
 

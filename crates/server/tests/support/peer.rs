@@ -57,6 +57,11 @@ impl Peer {
         Ok(())
     }
 
+    /// Whether the connection asked to be resumed.
+    pub(crate) fn is_notified(&self) -> bool {
+        self.notified.0.load(Ordering::Acquire)
+    }
+
     /// Resumes the connection if it asked for that.
     pub(crate) fn resume(&mut self) -> Result<bool, ConnectionError> {
         let notified = self.notified.0.swap(false, Ordering::AcqRel);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use holdfast_base::World;
 use holdfast_vfs::{
@@ -22,6 +23,10 @@ pub(crate) enum Mood {
     Panic,
     /// It panics when a job of the world has run.
     PanicLater,
+    /// After so much time.
+    After(Duration),
+    /// Not at all.
+    Never,
 }
 
 /// The probe. Methods go by their names.
@@ -78,6 +83,14 @@ impl Probe {
                     ask().await
                 })
             }
+            Mood::After(time) => {
+                let waited = self.world.sleep(self.world.now() + time);
+                Reply::later(async move {
+                    waited.await;
+                    ask().await
+                })
+            }
+            Mood::Never => Reply::later(std::future::pending()),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use holdfast_base::{BoxFuture, Closed, Instant, Job, WallTime, World};
+use holdfast_base::{BoxFuture, Closed, Instant, Job, Pause, WallTime, World};
 
 /// A seeded sequence of numbers (splitmix64).
 pub(crate) struct Seeded(pub(crate) u64);
@@ -35,22 +35,46 @@ impl Seeded {
 pub(crate) struct TestWorld {
     now_ns: AtomicU64,
     ticks: AtomicU64,
+    /// Whether every step on a piece of state gives way first.
+    pausing: AtomicBool,
+    /// Whether nothing is spawned any more.
+    closed: AtomicBool,
     inner: Mutex<Inner>,
 }
 
 struct Inner {
     random: Seeded,
+    spawned: u64,
     tasks: Vec<Task>,
     sleepers: Vec<(Instant, Waker)>,
     jobs: VecDeque<Job>,
 }
 
 struct Task {
+    number: u64,
     future: BoxFuture<'static, ()>,
     woken: Arc<Woken>,
 }
 
-struct Woken(AtomicBool);
+/// Whether a task is to be polled again.
+pub(crate) struct Woken(AtomicBool);
+
+impl Woken {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self(AtomicBool::new(true)))
+    }
+
+    pub(crate) fn is_set(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+
+    /// Polls a future whose waker this is.
+    pub(crate) fn poll<T>(self: &Arc<Self>, future: &mut BoxFuture<'static, T>) -> Poll<T> {
+        self.0.store(false, Ordering::Release);
+        let waker = Waker::from(self.clone());
+        future.as_mut().poll(&mut Context::from_waker(&waker))
+    }
+}
 
 impl Wake for Woken {
     fn wake(self: Arc<Self>) {
@@ -65,6 +89,7 @@ impl TestWorld {
     pub(crate) fn new(seed: u64) -> Arc<Self> {
         let inner = Inner {
             random: Seeded(seed),
+            spawned: 0,
             tasks: Vec::new(),
             sleepers: Vec::new(),
             jobs: VecDeque::new(),
@@ -72,6 +97,8 @@ impl TestWorld {
         Arc::new(Self {
             now_ns: AtomicU64::new(1_000_000_000),
             ticks: AtomicU64::new(0),
+            pausing: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
             inner: Mutex::new(inner),
         })
     }
@@ -115,7 +142,47 @@ impl TestWorld {
         self.inner().jobs.len()
     }
 
-    fn clock(&self) -> Instant {
+    /// From now on every step on a piece of state gives way first, or none does.
+    pub(crate) fn set_pausing(&self, pausing: bool) {
+        self.pausing.store(pausing, Ordering::Release);
+    }
+
+    /// From now on nothing is spawned, or everything.
+    pub(crate) fn set_closed(&self, closed: bool) {
+        self.closed.store(closed, Ordering::Release);
+    }
+
+    /// How many background tasks there are.
+    pub(crate) fn tasks(&self) -> usize {
+        self.inner().tasks.len()
+    }
+
+    /// The numbers of the background tasks that can go on, oldest first.
+    pub(crate) fn woken_tasks(&self) -> Vec<u64> {
+        let inner = self.inner();
+        let woken = inner.tasks.iter().filter(|task| task.woken.is_set());
+        woken.map(|task| task.number).collect()
+    }
+
+    /// Polls one background task once.
+    pub(crate) fn poll_task(&self, number: u64) {
+        let mut inner = self.inner();
+        let at = inner.tasks.iter().position(|task| task.number == number);
+        let mut task = inner.tasks.remove(at.expect("the task is there"));
+        drop(inner);
+        if task.woken.poll(&mut task.future).is_pending() {
+            let mut inner = self.inner();
+            let at = inner.tasks.partition_point(|other| other.number < number);
+            inner.tasks.insert(at, task);
+        }
+    }
+
+    /// Moves the clock, and runs nothing.
+    pub(crate) fn pass(&self, by: Duration) {
+        self.set_clock(self.clock() + by);
+    }
+
+    pub(crate) fn clock(&self) -> Instant {
         Instant::from_ns(self.now_ns.load(Ordering::Acquire))
     }
 
@@ -132,22 +199,14 @@ impl TestWorld {
         due.into_iter().for_each(Waker::wake);
     }
 
-    fn run_tasks(&self) {
+    /// Runs the background tasks until none can go on.
+    pub(crate) fn run_tasks(&self) {
         loop {
-            let mut tasks = std::mem::take(&mut self.inner().tasks);
-            let mut any = false;
-            tasks.retain_mut(|task| {
-                if !task.woken.0.swap(false, Ordering::AcqRel) {
-                    return true;
-                }
-                any = true;
-                let waker = Waker::from(task.woken.clone());
-                task.future.as_mut().poll(&mut Context::from_waker(&waker)).is_pending()
-            });
-            self.inner().tasks.extend(tasks);
-            if !any {
+            let woken = self.woken_tasks();
+            if woken.is_empty() {
                 return;
             }
+            woken.into_iter().for_each(|number| self.poll_task(number));
         }
     }
 }
@@ -174,8 +233,13 @@ impl World for Shared {
 
     fn spawn(&self, task: BoxFuture<'static, ()>) -> Result<(), Closed> {
         let world = self.0.upgrade().ok_or(Closed)?;
-        let woken = Arc::new(Woken(AtomicBool::new(true)));
-        world.inner().tasks.push(Task { future: task, woken });
+        if world.closed.load(Ordering::Acquire) {
+            return Err(Closed);
+        }
+        let mut inner = world.inner();
+        inner.spawned += 1;
+        let number = inner.spawned;
+        inner.tasks.push(Task { number, future: task, woken: Woken::new() });
         Ok(())
     }
 
@@ -183,6 +247,11 @@ impl World for Shared {
         let world = self.0.upgrade().ok_or(Closed)?;
         world.inner().jobs.push_back(job);
         Ok(())
+    }
+
+    fn pause(&self) -> Pause {
+        let pausing = |world: Arc<TestWorld>| world.pausing.load(Ordering::Acquire);
+        if self.0.upgrade().is_some_and(pausing) { Pause::Once } else { Pause::Ready }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Who looks whether all is right, a file each.
 
+pub mod disk;
 pub mod exactly_once;
 pub mod generations;
 pub mod leaks;
@@ -13,6 +14,8 @@ use crate::journal::Journal;
 
 /// All checkers of a run.
 pub struct Checkers {
+    /// What is on the disk at the end.
+    pub disk: disk::Disk,
     /// Every request is executed at most once, and before it is answered.
     pub exactly_once: exactly_once::ExactlyOnce,
     /// Nothing of one instance is seen in another.
@@ -35,6 +38,7 @@ impl Checkers {
     /// Checkers that have seen nothing.
     pub fn new(journal: Journal) -> Self {
         Self {
+            disk: disk::Disk::new(journal.clone()),
             exactly_once: exactly_once::ExactlyOnce::new(journal.clone()),
             generations: generations::Generations::new(journal.clone()),
             leaks: leaks::Leaks::new(journal.clone()),

@@ -408,6 +408,8 @@ fn may_repeat(reply: &Reply) -> bool {
                 | OpNum::REMOVE
                 | OpNum::RENAME
                 | OpNum::LINK
+                | OpNum::SETATTR
+                | OpNum::WRITE
                 | OpNum::CLOSE
         )
     };

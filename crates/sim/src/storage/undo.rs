@@ -90,7 +90,10 @@ impl ReadSink for Bytes {
 }
 
 /// The answer of a file system that never waits.
-pub(crate) fn now<T: Unpin>(reply: Reply<'_, T>) -> Result<T> {
+///
+/// # Panics
+/// When it does.
+pub fn now<T: Unpin>(reply: Reply<'_, T>) -> Result<T> {
     match pin!(reply).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(answer) => answer,
         Poll::Pending => unreachable!("memory answers at once"),

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use holdfast_proto::nfs4::{
     AttrValue, Bitmap, CreateArgs, CreateHow, CreateType, CreateVerfAttr, Fattr, FileType,
-    GetAttrArgs, LinkArgs, LookupArgs, Op, OpBody, OpNum, OpenArgs, OpenClaim, OpenHow, PutFhArgs,
-    ReadDirArgs, RemoveArgs, RenameArgs, SetAttrArgs, ShareAccess, ShareDeny, StateOwner, Stateid,
+    GetAttrArgs, LinkArgs, LookupArgs, Op, OpBody, OpNum, OpenClaim, OpenHow, PutFhArgs,
+    ReadDirArgs, RemoveArgs, RenameArgs, SetAttrArgs, Stateid,
     Status, Verifier, attr, encode_fattr,
 };
 use holdfast_proto::xdr::{Decode, Reader, Writer};

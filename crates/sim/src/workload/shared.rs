@@ -3,7 +3,7 @@
 
 use holdfast_proto::nfs4::{
     AttrValue, CloseArgs, CreateHow, LookupArgs, Op, OpBody, OpNum, OpenClaim, OpenHow, ReadArgs,
-    RenameArgs, StableHow, Stateid, Status, WriteArgs,
+    RenameArgs, StableHow, Status, WriteArgs,
 };
 
 use super::Actor;
@@ -17,7 +17,7 @@ use crate::sync::lock;
 pub const SHARED_DIR: &str = "shared";
 
 /// The shared file.
-pub(super) const RECORDS: &str = "records";
+pub const RECORDS: &str = "records";
 
 /// Bytes of one user's place in it.
 const PLACE: usize = 16;
