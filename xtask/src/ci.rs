@@ -7,8 +7,8 @@ use crate::{Outcome, process};
 
 pub(crate) const HELP: &str = "\
 ci [--no-tests] [--no-guest]
-    fmt, clippy, doc, tidy, the tests, threads under shuttle, the mount test; stops at the first
-    that fails.";
+    fmt, clippy, doc, tidy, the tests, threads under shuttle, the mount tests; stops at the
+    first that fails.";
 
 /// The command of the README, which `.ci/run` runs by itself.
 const TESTS: [&str; 2] = ["test", "--workspace"];
@@ -40,9 +40,13 @@ pub(crate) fn main(args: &[String]) -> Outcome {
     }
     let begin = Instant::now();
     let tests = tests.then_some(Step { name: "tests", run: || cargo(&TESTS, &[]) });
-    let guest = guest.then_some(Step { name: "guest-test", run: || crate::guest_test::main(&[]) });
+    let guest = guest.then_some([
+        Step { name: "guest-test", run: || crate::guest_test::main(&[]) },
+        Step { name: "guest-restarts", run: || crate::guest_test::restarts::main(&[]) },
+    ]);
     let shuttle = Step { name: "shuttle", run: || cargo(&SHUTTLE, &[]) };
-    for step in CHECKS.into_iter().chain(tests).chain([shuttle]).chain(guest) {
+    for step in CHECKS.into_iter().chain(tests).chain([shuttle]).chain(guest.into_iter().flatten())
+    {
         let status = timed(&step)?;
         if status != 0 {
             return Ok(status);

@@ -21,11 +21,16 @@ struct Command {
     run: fn(&[String]) -> Outcome,
 }
 
-const COMMANDS: [Command; 4] = [
+const COMMANDS: [Command; 5] = [
     Command { name: "ci", help: ci::HELP, run: ci::main },
     Command { name: "tidy", help: tidy::HELP, run: tidy::main },
     Command { name: "guest", help: guest::HELP, run: guest::main },
     Command { name: "guest-test", help: guest_test::HELP, run: guest_test::main },
+    Command {
+        name: "guest-restarts",
+        help: guest_test::restarts::HELP,
+        run: guest_test::restarts::main,
+    },
 ];
 
 fn main() -> ExitCode {

@@ -2,6 +2,7 @@
 //! kernel's client, mount and use them all (`src/bin/guest-suite` is what runs there).
 
 mod folders;
+pub(crate) mod restarts;
 mod server;
 
 use std::path::{Path, PathBuf};

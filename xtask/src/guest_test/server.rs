@@ -20,6 +20,7 @@ pub(super) struct Server {
     child: Child,
     port: u16,
     log: PathBuf,
+    words: Vec<String>,
     suite: Vec<String>,
 }
 
@@ -35,17 +36,31 @@ impl Server {
     ) -> Result<Self> {
         let port = free_port()?;
         let log = folders.path(&format!("{name}.log"));
-        let output = File::create(&log)?;
-        let child = process::bound(holdfast)
-            .arg("serve")
-            .args(serve)
-            .args(["--listen", &format!("127.0.0.1:{port}"), "--ephemeral"])
-            .stdin(Stdio::null())
-            .stdout(output.try_clone()?)
-            .stderr(output)
-            .spawn()?;
+        let mut words: Vec<String> = serve.iter().map(|word| (*word).to_owned()).collect();
+        words.extend(["--listen".to_owned(), format!("127.0.0.1:{port}")]);
+        if !serve.contains(&"--state-dir") {
+            words.push("--ephemeral".to_owned());
+        }
+        let child = spawn(holdfast, &words, File::create(&log)?)?;
         let suite = suite.iter().map(|word| (*word).to_owned()).collect();
-        Ok(Self { name, child, port, log, suite })
+        Ok(Self { name, child, port, log, words, suite })
+    }
+
+    /// Ends it, as an operator does or as a crash would, and starts it again.
+    pub(super) fn restart(&mut self, holdfast: &Path, kill: bool) -> Result<()> {
+        if kill {
+            self.child.kill()?;
+            self.child.wait()?;
+        } else {
+            let status = process::terminate(&mut self.child, PATIENCE)?;
+            if !status.success() {
+                self.show_log();
+                return Err(format!("the {} server ended with {status}", self.name).into());
+            }
+        }
+        let log = File::options().append(true).open(&self.log)?;
+        self.child = spawn(holdfast, &self.words, log)?;
+        self.wait_until_ready()
     }
 
     /// What it is called in messages.
@@ -113,6 +128,17 @@ impl Drop for Server {
         let _ended = self.child.kill();
         let _status = self.child.wait();
     }
+}
+
+fn spawn(holdfast: &Path, words: &[String], log: File) -> Result<Child> {
+    let child = process::bound(holdfast)
+        .arg("serve")
+        .args(words)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .spawn()?;
+    Ok(child)
 }
 
 fn free_port() -> Result<u16> {

@@ -15,6 +15,7 @@ mod mount;
 mod names;
 mod options;
 mod other_user;
+mod restarts;
 mod tree;
 mod users;
 
@@ -72,6 +73,7 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let outcome = match args.split_first() {
         Some((word, rest)) if word == other_user::COMMAND => other_user::main(rest),
+        Some((word, rest)) if word == restarts::COMMAND => restarts::main(rest),
         _ => suite(&args),
     };
     match outcome {
