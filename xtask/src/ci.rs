@@ -7,7 +7,7 @@ use crate::{Outcome, process};
 
 pub(crate) const HELP: &str = "\
 ci [--no-tests] [--no-guest]
-    fmt, clippy, doc, tidy, the tests, threads under shuttle, the mount tests; stops at the
+    fmt, clippy, doc, tidy, the tests, shuttle, the simulator, the mount tests; stops at the
     first that fails.";
 
 /// The command of the README, which `.ci/run` runs by itself.
@@ -16,6 +16,9 @@ const TESTS: [&str; 2] = ["test", "--workspace"];
 /// The server's code on threads whose order is chance's.
 const SHUTTLE: [&str; 7] =
     ["test", "--package", "holdfast-server", "--features", "shuttle", "--test", "shuttle"];
+
+/// The simulator over as many seeds as there is time for; the soak has more.
+const SIM: [&str; 7] = ["run", "--release", "--package", "holdfast-sim", "--", "--runs", "500"];
 
 struct Step {
     name: &'static str,
@@ -44,9 +47,11 @@ pub(crate) fn main(args: &[String]) -> Outcome {
         Step { name: "guest-test", run: || crate::guest_test::main(&[]) },
         Step { name: "guest-restarts", run: || crate::guest_test::restarts::main(&[]) },
     ]);
-    let shuttle = Step { name: "shuttle", run: || cargo(&SHUTTLE, &[]) };
-    for step in CHECKS.into_iter().chain(tests).chain([shuttle]).chain(guest.into_iter().flatten())
-    {
+    let threads = [
+        Step { name: "shuttle", run: || cargo(&SHUTTLE, &[]) },
+        Step { name: "simulator", run: || cargo(&SIM, &[]) },
+    ];
+    for step in CHECKS.into_iter().chain(tests).chain(threads).chain(guest.into_iter().flatten()) {
         let status = timed(&step)?;
         if status != 0 {
             return Ok(status);

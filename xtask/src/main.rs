@@ -6,6 +6,7 @@ mod ci;
 mod guest;
 mod guest_test;
 mod process;
+mod soak;
 mod tidy;
 mod toml;
 
@@ -21,7 +22,7 @@ struct Command {
     run: fn(&[String]) -> Outcome,
 }
 
-const COMMANDS: [Command; 5] = [
+const COMMANDS: [Command; 6] = [
     Command { name: "ci", help: ci::HELP, run: ci::main },
     Command { name: "tidy", help: tidy::HELP, run: tidy::main },
     Command { name: "guest", help: guest::HELP, run: guest::main },
@@ -31,6 +32,7 @@ const COMMANDS: [Command; 5] = [
         help: guest_test::restarts::HELP,
         run: guest_test::restarts::main,
     },
+    Command { name: "soak", help: soak::HELP, run: soak::main },
 ];
 
 fn main() -> ExitCode {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag::register_conditional_shutdown;
 use signal_hook::iterator::Signals;
 
@@ -36,7 +36,7 @@ pub(crate) fn raise_descriptor_limit() {
     }
 }
 
-/// SIGINT and SIGTERM, caught from now on.
+/// SIGINT and SIGTERM, caught from now on. SIGHUP does nothing: the server outlives the terminal.
 pub(crate) struct Stops {
     signals: Signals,
     begun: Arc<AtomicBool>,
@@ -49,12 +49,12 @@ impl Stops {
         for signal in [SIGINT, SIGTERM] {
             register_conditional_shutdown(signal, CUT_OFF, begun.clone())?;
         }
-        Ok(Self { signals: Signals::new([SIGINT, SIGTERM])?, begun })
+        Ok(Self { signals: Signals::new([SIGINT, SIGTERM, SIGHUP])?, begun })
     }
 
     /// Waits for the first. The next one ends the process at once.
     pub(crate) fn wait(&mut self) {
-        let _ = self.signals.forever().next();
+        let _ = self.signals.forever().find(|signal| *signal != SIGHUP);
         self.begun.store(true, Ordering::SeqCst);
     }
 }

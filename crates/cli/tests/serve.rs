@@ -158,6 +158,15 @@ fn memory_is_served_until_a_signal_comes() {
 }
 
 #[test]
+fn a_terminal_that_hangs_up_changes_nothing() {
+    let server = Server::start(&[]);
+    server.signal(Signal::HUP);
+    server.ping();
+    let (status, said) = server.stop(Signal::TERM);
+    assert_eq!(status, Some(0), "{said}");
+}
+
+#[test]
 fn directories_are_served() {
     let folder = Folder::new();
     let (a, b) = (folder.dir("a"), folder.dir("b"));

@@ -1,4 +1,4 @@
-//! What a service is started with, what it tells, and why it cannot start.
+//! What a runtime and its services are started with, what they tell, and why one cannot start.
 
 use std::fmt;
 use std::io;
@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use holdfast_server::StartError as ServerError;
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
@@ -13,63 +14,95 @@ use rustix::process::{Resource, getrlimit};
 const CONNECTIONS_MAX: usize = 65_536;
 /// The fewest connections worth serving.
 const CONNECTIONS_MIN: usize = 64;
+/// How long a stop waits for what runs, where nothing else is said.
+const STOP_BUDGET: Duration = Duration::from_secs(30);
 
-/// What a service is started with.
+/// What a runtime is started with.
 #[derive(Clone)]
-pub struct ServiceConfig {
-    /// Where to listen. Port 0 is any free port: [`Service::local_addrs`] tells which.
-    ///
-    /// [`Service::local_addrs`]: crate::Service::local_addrs
-    pub listen: Vec<SocketAddr>,
+pub struct RuntimeConfig {
     /// How many event loops; at least one.
     pub loops: usize,
-    /// How many threads for work that may block; at least one.
+    /// How many threads for work that may block there are besides those that services bring. With
+    /// none, work that may block is refused while no service is up.
     pub threads: usize,
-    /// How many connections at a time; those beyond it are closed when they are accepted.
-    pub connections: usize,
     /// How many records above 64 KiB one loop receives at a time.
     pub large_records: usize,
     /// How long the rest of a record may take while nothing of it arrives. Counted in seconds.
     pub record_timeout: Duration,
     /// How long a peer may take none of its replies. Counted in seconds.
     pub send_timeout: Duration,
+    /// Run first on each thread.
+    pub prepare_thread: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl Default for RuntimeConfig {
+    /// One loop, one thread.
+    fn default() -> Self {
+        Self {
+            loops: 1,
+            threads: 1,
+            large_records: 128,
+            record_timeout: Duration::from_secs(30),
+            send_timeout: Duration::from_secs(60),
+            prepare_thread: Arc::new(|| {}),
+        }
+    }
+}
+
+impl fmt::Debug for RuntimeConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RuntimeConfig")
+            .field("loops", &self.loops)
+            .field("threads", &self.threads)
+            .field("large_records", &self.large_records)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a service is started with, besides what its server is made of.
+#[derive(Clone)]
+pub struct ServeConfig {
+    /// Where to listen. Port 0 is any free port: [`Service::local_addrs`] tells which.
+    ///
+    /// [`Service::local_addrs`]: crate::Service::local_addrs
+    pub listen: Vec<SocketAddr>,
+    /// How many threads for work that may block the service brings while it is up; at least one.
+    pub threads: usize,
+    /// How many connections at a time; those beyond it are closed when they are accepted.
+    pub connections: usize,
     /// The TCP congestion control to use, where the kernel has it. The default suits one machine
     /// and a local network: a control that paces, as BBR does, costs two thirds of the rate
     /// there.
     pub congestion: Option<String>,
-    /// Run first on each thread of the service.
-    pub prepare_thread: Arc<dyn Fn() + Send + Sync>,
-    /// Told what an operator should know. Called from the service's threads.
+    /// How long a stop waits for what runs before it gives up on it.
+    pub stop_budget: Duration,
+    /// Told what an operator should know. Called from the runtime's threads.
     pub notice: Arc<dyn Fn(Notice) + Send + Sync>,
 }
 
-impl Default for ServiceConfig {
-    /// Listens nowhere; one loop; 4 threads and 2 per CPU.
+impl Default for ServeConfig {
+    /// Listens nowhere; 4 threads and 2 per CPU; 30 s for a stop.
     fn default() -> Self {
         let cpus = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             listen: Vec::new(),
-            loops: 1,
             threads: 4 + 2 * cpus,
             connections: connections(),
-            large_records: 128,
-            record_timeout: Duration::from_secs(30),
-            send_timeout: Duration::from_secs(60),
             congestion: Some("cubic".to_owned()),
-            prepare_thread: Arc::new(|| {}),
+            stop_budget: STOP_BUDGET,
             notice: Arc::new(|_| {}),
         }
     }
 }
 
-impl fmt::Debug for ServiceConfig {
+impl fmt::Debug for ServeConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServiceConfig")
+        f.debug_struct("ServeConfig")
             .field("listen", &self.listen)
-            .field("loops", &self.loops)
             .field("threads", &self.threads)
             .field("connections", &self.connections)
             .field("congestion", &self.congestion)
+            .field("stop_budget", &self.stop_budget)
             .finish_non_exhaustive()
     }
 }
@@ -118,39 +151,52 @@ impl fmt::Display for Notice {
     }
 }
 
-/// Why a service cannot start. `E` is why its instance could not be configured.
-#[derive(Debug)]
-pub enum StartError<E> {
-    /// An address cannot be listened on.
-    Listen {
-        /// The address.
-        addr: SocketAddr,
-        /// Why.
-        errno: Errno,
-    },
-    /// A loop or thread could not be made.
-    Resources(io::Error),
-    /// The instance could not be configured.
-    Config(E),
+/// Why an address cannot be listened on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListenError {
+    /// The address.
+    pub addr: SocketAddr,
+    /// Why.
+    pub errno: Errno,
 }
 
-impl<E: fmt::Display> fmt::Display for StartError<E> {
+impl fmt::Display for ListenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Listen { addr, errno } => {
-                write!(f, "cannot listen on {addr}: ")?;
-                match *errno {
-                    Errno::ADDRINUSE => f.write_str("address in use"),
-                    Errno::ADDRNOTAVAIL => f.write_str("this machine does not have the address"),
-                    Errno::ACCESS | Errno::PERM => f.write_str("permission denied"),
-                    Errno::AFNOSUPPORT => f.write_str("the kernel has no such addresses"),
-                    other => other.fmt(f),
-                }
-            }
-            Self::Resources(error) => write!(f, "cannot start a thread: {error}"),
-            Self::Config(error) => error.fmt(f),
+        write!(f, "cannot listen on {}: ", self.addr)?;
+        match self.errno {
+            Errno::ADDRINUSE => f.write_str("address in use"),
+            Errno::ADDRNOTAVAIL => f.write_str("this machine does not have the address"),
+            Errno::ACCESS | Errno::PERM => f.write_str("permission denied"),
+            Errno::AFNOSUPPORT => f.write_str("the kernel has no such addresses"),
+            other => other.fmt(f),
         }
     }
 }
 
-impl<E: fmt::Debug + fmt::Display> std::error::Error for StartError<E> {}
+impl std::error::Error for ListenError {}
+
+/// Why a runtime or a service cannot start. Nothing is left running.
+#[derive(Debug)]
+pub enum StartError {
+    /// An address cannot be listened on.
+    Listen(ListenError),
+    /// A loop or thread could not be made.
+    Resources(io::Error),
+    /// The server did not start.
+    Server(ServerError),
+    /// The stop before this start has not ended: a loop is stuck, and with it the runtime.
+    Stuck,
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listen(error) => error.fmt(f),
+            Self::Resources(error) => write!(f, "cannot start a thread: {error}"),
+            Self::Server(error) => error.fmt(f),
+            Self::Stuck => f.write_str("the stop before has not ended: an event loop is stuck"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}

@@ -11,8 +11,9 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, Shutdown, recv, shutdown};
 
 use crate::counters::{Counters, count};
-use crate::listener::Permit;
+use crate::listener::{Accepted, Permit};
 use crate::mailbox::Signal;
+use crate::owner::Owner;
 use crate::send::{Sent, send_all};
 
 /// Receives per wake-up, so that others get their turn.
@@ -75,17 +76,13 @@ pub(crate) struct Conn {
     /// The tick of the last byte received, and of the last one sent.
     heard: u64,
     sent: u64,
+    owner: Owner,
     _permit: Permit,
 }
 
 impl Conn {
-    pub(crate) fn new(
-        socket: OwnedFd,
-        talk: Connection,
-        signal: Arc<Signal>,
-        permit: Permit,
-        tick: u64,
-    ) -> Self {
+    pub(crate) fn new(accepted: Accepted, tick: u64) -> Self {
+        let Accepted { socket, talk, signal, permit, owner } = accepted;
         Self {
             socket: Some(socket),
             talk,
@@ -98,6 +95,7 @@ impl Conn {
             idle: false,
             heard: tick,
             sent: tick,
+            owner,
             _permit: permit,
         }
     }
@@ -111,6 +109,11 @@ impl Conn {
             self.lose();
         }
         self.settle(around);
+    }
+
+    /// The service it belongs to.
+    pub(crate) const fn owner(&self) -> Owner {
+        self.owner
     }
 
     /// Whether it may be dropped.

@@ -20,7 +20,8 @@ use rustix::time::{
 use crate::conn::{Around, Conn, Timeouts};
 use crate::counters::{Counters, count};
 use crate::listener::{Accepted, Listener};
-use crate::mailbox::{Delivery, Mail, Mailbox, Signal, Taken, Woken};
+use crate::mailbox::{Delivery, Mail, Mailbox, Taken, Woken};
+use crate::owner::Owner;
 use crate::tasks::Tasks;
 use crate::timers::{NEVER, Timers};
 use crate::world::now;
@@ -47,7 +48,6 @@ pub(crate) struct Setup {
     pub(crate) timers: Option<Arc<Timers>>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) timeouts: Timeouts,
-    pub(crate) connections: usize,
     pub(crate) large_records: usize,
 }
 
@@ -64,7 +64,8 @@ pub(crate) struct EventLoop {
     tick: u64,
     active: u64,
     timeouts: Timeouts,
-    listeners: Vec<Listener>,
+    /// A place is used again when its listener is closed.
+    listeners: Vec<Option<Listener>>,
     conns: Slots<Conn>,
     parked: VecDeque<Id<Conn>>,
     buffers: Buffers,
@@ -93,7 +94,8 @@ impl EventLoop {
             active: 1,
             timeouts: setup.timeouts,
             listeners: Vec::new(),
-            conns: Slots::new(setup.connections),
+            // The gates of the services bound their number.
+            conns: Slots::new(u32::MAX as usize),
             parked: VecDeque::new(),
             buffers: Connection::buffers(setup.large_records),
             tasks,
@@ -138,7 +140,7 @@ impl EventLoop {
             }),
             LISTENERS.. => {
                 let at = (data - LISTENERS) as usize;
-                if let Some(listener) = self.listeners.get_mut(at) {
+                if let Some(Some(listener)) = self.listeners.get_mut(at) {
                     listener.accept();
                     if listener.paused {
                         self.change_listener(at, EventFlags::empty());
@@ -152,6 +154,7 @@ impl EventLoop {
     fn with_conn(&mut self, id: Id<Conn>, drive: impl FnOnce(&mut Conn, &mut Around<'_>)) {
         let Some(conn) = self.conns.get_mut(id) else { return };
         let was_parked = conn.is_parked();
+        conn.owner().enter();
         let mut around = Around {
             epoll: &self.epoll,
             buffers: &mut self.buffers,
@@ -182,9 +185,12 @@ impl EventLoop {
         for mail in delivery.mail.drain(..) {
             match mail {
                 Mail::Listen(listeners) => self.listen(listeners),
-                Mail::Accepted(accepted) => self.add(accepted),
-                Mail::Task(future) => self.tasks.add(future),
-                Mail::Unlisten => self.listeners.clear(),
+                Mail::Accepted(accepted) => self.add(*accepted),
+                Mail::Task(owner, future) => self.tasks.add(owner, future),
+                Mail::Unlisten(owner, done) => {
+                    self.unlisten(owner);
+                    done.keep(());
+                }
             }
         }
         for woken in delivery.woken.drain(..) {
@@ -196,19 +202,29 @@ impl EventLoop {
     }
 
     fn listen(&mut self, listeners: Vec<Listener>) {
-        for listener in listeners {
-            let at = self.listeners.len();
+        for mut listener in listeners {
+            let free = self.listeners.iter().position(Option::is_none);
+            let at = free.unwrap_or(self.listeners.len());
             let data = EventData::new_u64(LISTENERS + at as u64);
             // One that cannot be watched is tried again at the next tick.
             let added = epoll::add(&self.epoll, &listener.socket, data, EventFlags::IN);
-            self.listeners.push(listener);
-            self.listeners[at].paused = added.is_err();
+            listener.paused = added.is_err();
+            if at == self.listeners.len() {
+                self.listeners.push(None);
+            }
+            self.listeners[at] = Some(listener);
+        }
+    }
+
+    fn unlisten(&mut self, owner: Owner) {
+        for place in &mut self.listeners {
+            place.take_if(|listener| listener.owner() == owner);
         }
     }
 
     fn change_listener(&mut self, at: usize, flags: EventFlags) {
         let data = EventData::new_u64(LISTENERS + at as u64);
-        let Some(listener) = self.listeners.get_mut(at) else { return };
+        let Some(Some(listener)) = self.listeners.get_mut(at) else { return };
         let changed = match epoll::modify(&self.epoll, &listener.socket, data, flags) {
             Err(Errno::NOENT) => epoll::add(&self.epoll, &listener.socket, data, flags),
             changed => changed,
@@ -217,11 +233,8 @@ impl EventLoop {
     }
 
     fn add(&mut self, accepted: Accepted) {
-        let signal = Signal::new(Arc::downgrade(&self.mailbox), self.counters.clone());
-        let signal = Arc::new(signal);
-        let talk = accepted.instance.connect(signal.clone());
-        let conn = Conn::new(accepted.socket, talk, signal.clone(), accepted.permit, self.tick);
-        let Ok(id) = self.conns.insert(conn) else { return };
+        let signal = accepted.signal.clone();
+        let Ok(id) = self.conns.insert(Conn::new(accepted, self.tick)) else { return };
         signal.aim(Woken::Conn(id));
         self.with_conn(id, |conn, around| conn.register(id, around));
     }
@@ -255,7 +268,7 @@ impl EventLoop {
         self.tick += 1;
         let active = self.active;
         for at in 0..self.listeners.len() {
-            if self.listeners[at].paused {
+            if self.listeners[at].as_ref().is_some_and(|listener| listener.paused) {
                 self.change_listener(at, EventFlags::IN);
             }
         }

@@ -6,16 +6,17 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use holdfast_server::Instance;
+use holdfast_server::{Connection, Instance};
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, SocketFlags, SocketType, accept_with, bind, getsockname, listen, socket_with,
     sockopt,
 };
 
-use crate::config::{Congestion, Notice};
+use crate::config::{Congestion, ListenError, Notice};
 use crate::counters::{Counters, count};
-use crate::mailbox::{Mail, Mailbox};
+use crate::mailbox::{Mail, Mailbox, Signal};
+use crate::owner::Owner;
 
 /// Connections the kernel accepts ahead of us.
 const BACKLOG: i32 = 4096;
@@ -76,40 +77,66 @@ impl Drop for Permit {
     }
 }
 
-/// A connection on its way to its loop.
+/// A connection on its way to its loop. Its conversation has begun: a stop knows of it.
 pub(crate) struct Accepted {
     pub(crate) socket: OwnedFd,
-    pub(crate) instance: Arc<Instance>,
+    pub(crate) talk: Connection,
+    pub(crate) signal: Arc<Signal>,
     pub(crate) permit: Permit,
+    pub(crate) owner: Owner,
 }
 
-/// A listening socket that nobody accepts from yet.
-pub(crate) struct Bound {
-    socket: OwnedFd,
+/// An address that is ours as long as this lives, whether anybody listens there or not: a service
+/// that starts again listens where it did.
+pub(crate) struct Port {
+    _holder: OwnedFd,
     pub(crate) addr: SocketAddr,
+    wanted: Option<String>,
     pub(crate) congestion: Congestion,
 }
 
-impl Bound {
-    /// Listens on `addr`. Connections inherit the options of the listening socket.
-    pub(crate) fn listen(addr: SocketAddr, congestion: Option<&str>) -> Result<Self, Errno> {
-        let family = if addr.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-        let socket = socket_with(family, SocketType::STREAM, FLAGS, None)?;
-        sockopt::set_socket_reuseaddr(&socket, true)?;
-        if addr.is_ipv6() {
-            sockopt::set_ipv6_v6only(&socket, true)?;
-        }
-        sockopt::set_tcp_nodelay(&socket, true)?;
-        sockopt::set_socket_keepalive(&socket, true)?;
-        sockopt::set_tcp_keepidle(&socket, KEEP_IDLE)?;
-        sockopt::set_tcp_keepintvl(&socket, KEEP_INTERVAL)?;
-        sockopt::set_tcp_keepcnt(&socket, KEEP_COUNT)?;
-        let congestion = congestion.map_or(Congestion::System, |name| choose(&socket, name));
-        bind(&socket, &addr)?;
-        listen(&socket, BACKLOG)?;
-        let addr = getsockname(&socket)?.try_into().unwrap_or(addr);
-        Ok(Self { socket, addr, congestion })
+impl Port {
+    /// Takes the address.
+    pub(crate) fn take(addr: SocketAddr, congestion: Option<&str>) -> Result<Self, ListenError> {
+        let take = || {
+            let holder = bound(addr)?;
+            let addr = getsockname(&holder)?.try_into().unwrap_or(addr);
+            let wanted = congestion.map(str::to_owned);
+            let congestion = congestion.map_or(Congestion::System, |name| choose(&holder, name));
+            Ok(Self { _holder: holder, addr, wanted, congestion })
+        };
+        take().map_err(|errno| ListenError { addr, errno })
     }
+
+    /// Listens. Connections inherit the options of the listening socket.
+    pub(crate) fn listen(&self) -> Result<OwnedFd, ListenError> {
+        let open = || {
+            let socket = bound(self.addr)?;
+            sockopt::set_tcp_nodelay(&socket, true)?;
+            sockopt::set_socket_keepalive(&socket, true)?;
+            sockopt::set_tcp_keepidle(&socket, KEEP_IDLE)?;
+            sockopt::set_tcp_keepintvl(&socket, KEEP_INTERVAL)?;
+            sockopt::set_tcp_keepcnt(&socket, KEEP_COUNT)?;
+            if let Some(name) = &self.wanted {
+                choose(&socket, name);
+            }
+            listen(&socket, BACKLOG)?;
+            Ok(socket)
+        };
+        open().map_err(|errno| ListenError { addr: self.addr, errno })
+    }
+}
+
+/// A socket with this address. Several may have it, as long as none of the others listens.
+fn bound(addr: SocketAddr) -> Result<OwnedFd, Errno> {
+    let family = if addr.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let socket = socket_with(family, SocketType::STREAM, FLAGS, None)?;
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    if addr.is_ipv6() {
+        sockopt::set_ipv6_v6only(&socket, true)?;
+    }
+    bind(&socket, &addr)?;
+    Ok(socket)
 }
 
 fn choose(socket: &OwnedFd, name: &str) -> Congestion {
@@ -122,26 +149,33 @@ fn choose(socket: &OwnedFd, name: &str) -> Congestion {
     }
 }
 
+/// Where a listener takes connections: to which instance, and on which loops.
+#[derive(Clone)]
+pub(crate) struct Target {
+    pub(crate) owner: Owner,
+    pub(crate) instance: Arc<Instance>,
+    pub(crate) loops: Vec<Weak<Mailbox>>,
+    pub(crate) gate: Arc<Gate>,
+}
+
 /// A listening socket on a loop.
 pub(crate) struct Listener {
     pub(crate) socket: OwnedFd,
     /// Waits for the next tick, because nothing can be accepted now.
     pub(crate) paused: bool,
-    instance: Arc<Instance>,
-    loops: Vec<Weak<Mailbox>>,
+    target: Target,
     next_loop: usize,
-    gate: Arc<Gate>,
 }
 
 impl Listener {
-    /// Deals connections to the `loops` in turn.
-    pub(crate) fn new(
-        bound: Bound,
-        instance: Arc<Instance>,
-        loops: Vec<Weak<Mailbox>>,
-        gate: Arc<Gate>,
-    ) -> Self {
-        Self { socket: bound.socket, paused: false, instance, loops, next_loop: 0, gate }
+    /// Deals connections to the loops of `target` in turn.
+    pub(crate) const fn new(socket: OwnedFd, target: Target) -> Self {
+        Self { socket, paused: false, target, next_loop: 0 }
+    }
+
+    /// The service that listens.
+    pub(crate) const fn owner(&self) -> Owner {
+        self.target.owner
     }
 
     /// Accepts what came.
@@ -151,7 +185,7 @@ impl Listener {
                 Ok(socket) => self.deal(socket),
                 Err(Errno::AGAIN) => return,
                 Err(errno @ (Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)) => {
-                    self.gate.cannot_accept(errno);
+                    self.target.gate.cannot_accept(errno);
                     self.paused = true;
                     return;
                 }
@@ -162,11 +196,16 @@ impl Listener {
     }
 
     fn deal(&mut self, socket: OwnedFd) {
-        let Some(permit) = self.gate.enter() else { return };
-        self.next_loop = (self.next_loop + 1) % self.loops.len();
-        let accepted = Accepted { socket, instance: self.instance.clone(), permit };
-        if let Some(mailbox) = self.loops[self.next_loop].upgrade() {
-            let _ = mailbox.send(Mail::Accepted(accepted));
+        let target = &self.target;
+        let Some(permit) = target.gate.enter() else { return };
+        self.next_loop = (self.next_loop + 1) % target.loops.len();
+        let mailbox = &target.loops[self.next_loop];
+        let counters = target.gate.counters.clone();
+        let signal = Arc::new(Signal::new(mailbox.clone(), counters));
+        let talk = target.instance.connect(signal.clone());
+        let accepted = Accepted { socket, talk, signal, permit, owner: target.owner };
+        if let Some(mailbox) = mailbox.upgrade() {
+            let _ = mailbox.send(Mail::Accepted(Box::new(accepted)));
         }
     }
 }

@@ -12,7 +12,9 @@ use rustix::event::{EventfdFlags, eventfd};
 use crate::conn::Conn;
 use crate::counters::{Counters, count};
 use crate::listener::{Accepted, Listener};
+use crate::owner::Owner;
 use crate::tasks::Task;
+use crate::waiting::Promise;
 
 /// Tasks of one loop. Beyond it a task is refused as after a stop.
 const TASKS_MAX: usize = 65_536;
@@ -22,11 +24,11 @@ pub(crate) enum Mail {
     /// Listen here.
     Listen(Vec<Listener>),
     /// A connection for this loop.
-    Accepted(Accepted),
+    Accepted(Box<Accepted>),
     /// Poll this from now on.
-    Task(BoxFuture<'static, ()>),
-    /// Close the listeners.
-    Unlisten,
+    Task(Owner, BoxFuture<'static, ()>),
+    /// Close the listeners of a service, and say so.
+    Unlisten(Owner, Promise<()>),
 }
 
 /// Something on a loop that wants to go on.
@@ -110,7 +112,7 @@ impl Mailbox {
             self.task_ended();
             return Err(Closed);
         }
-        self.send(Mail::Task(task)).inspect_err(|Closed| self.task_ended())
+        self.send(Mail::Task(Owner::current(), task)).inspect_err(|Closed| self.task_ended())
     }
 
     /// Counts a task less.

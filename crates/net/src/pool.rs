@@ -15,7 +15,7 @@ use crate::counters::Counters;
 use crate::owner::Owner;
 use crate::queue::{Queue, WorkerId};
 use crate::threads::Threads;
-use crate::waiting::{Turn, promise};
+use crate::waiting::{Promised, Turn, promise};
 
 /// The most threads of a pool.
 const THREADS_MAX: usize = 8192;
@@ -111,14 +111,17 @@ impl Pool {
         let done = poll_fn(|cx| self.queue.poll_done(owner, cx));
         within(world, ABANDON_AFTER, done).await;
         let stuck = self.queue.abandon(owner);
-        let mut state = self.lock();
-        state.shares.remove(&owner);
-        // To drop a handle is to join never.
-        stuck.iter().for_each(|id| drop(state.handles.remove(id)));
-        drop(state);
+        self.forget(owner, &stuck);
         // Others may be in long jobs: their threads leave when they can.
         within(world, ABANDON_AFTER, self.adjust()).await;
         Left { jobs_dropped, threads_left: stuck.len() }
+    }
+
+    fn forget(&self, owner: Owner, stuck: &[WorkerId]) {
+        let mut state = self.lock();
+        state.shares.remove(&owner);
+        // To drop a handle is never to join.
+        stuck.iter().for_each(|id| drop(state.handles.remove(id)));
     }
 
     /// Moves the number of threads to what is asked for. Only in turn.
@@ -140,6 +143,17 @@ impl Pool {
     }
 
     async fn start_one(&self) -> io::Result<()> {
+        let (id, runs) = self.launch()?;
+        if runs.await.is_some() {
+            return Ok(());
+        }
+        let handle = self.lock().handles.remove(&id);
+        let _ = handle.map(JoinHandle::join);
+        Err(io::Error::other("it ended before it was ready"))
+    }
+
+    /// Starts a thread, and tells when it runs.
+    fn launch(&self) -> io::Result<(WorkerId, Promised<()>)> {
         let (ready, is_ready) = promise();
         let mut state = self.lock();
         state.next += 1;
@@ -153,9 +167,7 @@ impl Pool {
             }
         })?;
         state.handles.insert(id, handle);
-        drop(state);
-        let error = || io::Error::other("it ended before it was ready");
-        is_ready.await.ok_or_else(error)
+        Ok((id, is_ready))
     }
 
     fn join_left(&self) {

@@ -110,8 +110,7 @@ impl Jobs {
     }
 
     fn prune(&mut self, id: LaneId) {
-        let is_over =
-            |lane: &Lane| lane.is_closed && lane.held == 0 && lane.waiting.is_empty();
+        let is_over = |lane: &Lane| lane.is_closed && lane.held == 0 && lane.waiting.is_empty();
         if self.lanes.get(&id).is_some_and(is_over) {
             self.lanes.remove(&id);
         }
@@ -176,6 +175,8 @@ impl Queue {
         if let Some(lane) = jobs.lanes.get_mut(&id) {
             lane.is_closed = true;
             jobs.prune(id);
+            // A thread less is kept free.
+            self.changed.notify_one();
         }
     }
 
@@ -233,6 +234,10 @@ impl Queue {
                 jobs.leaving -= 1;
                 jobs.workers.remove(&worker);
                 jobs.left.push(worker);
+                // It may have been woken for a job.
+                if jobs.waiting > 0 && jobs.idle > 0 {
+                    self.changed.notify_one();
+                }
                 let watching = jobs.take_watching();
                 drop(jobs);
                 watching.into_iter().for_each(Waker::wake);
@@ -269,7 +274,7 @@ impl Queue {
     pub(crate) fn set_leaving(&self, threads: usize) {
         self.lock().leaving = threads;
         if threads > 0 {
-            self.changed.notify_all();
+            self.changed.notify_one();
         }
     }
 
@@ -324,6 +329,8 @@ impl Queue {
                 }
             }
         }
+        drop(jobs);
+        self.changed.notify_all();
         given_up
     }
 

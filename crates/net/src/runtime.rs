@@ -1,43 +1,72 @@
-//! Loops, timers and pool: what a service runs on, and the world it makes.
+//! Loops, timers and pool: what services run on, and the worlds it makes.
 
+use std::fmt;
 use std::io;
-use std::sync::{Arc, Weak};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use holdfast_base::World;
+use holdfast_server::Builder;
 
-use crate::config::ServiceConfig;
+use crate::config::{RuntimeConfig, ServeConfig, StartError};
 use crate::conn::Timeouts;
-use crate::counters::Counters;
+use crate::counters::{Counters, Snapshot};
 use crate::event_loop::{EventLoop, Setup};
-use crate::mailbox::{Mail, Mailbox};
-use crate::pool::Pool;
+use crate::host::Shares;
+use crate::mailbox::Mailbox;
+use crate::owner::Owner;
+use crate::pool::{Left, Pool};
+use crate::service::Service;
 use crate::threads::Threads;
 use crate::timers::Timers;
+use crate::waiting::{Promised, promise, wait_for};
 use crate::world::NetWorld;
 
-/// How long threads may take to end beyond the budget of a stop: they have been told, and one
-/// that does not end is stuck in the kernel.
+/// How long threads may take to end: they have been told, and one that does not end is stuck in
+/// the kernel.
 const GRACE: Duration = Duration::from_secs(1);
+/// How long threads may take to start.
+const START: Duration = Duration::from_secs(60);
 
-/// What was left when a runtime was closed.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Left {
-    pub(crate) jobs: usize,
-    pub(crate) threads: usize,
+/// Loops and threads on which services run, several if there are several. Clones are the same
+/// runtime, and each [`Service`] holds one: what is left is cut off when the last one is dropped,
+/// which takes up to a second if a thread is stuck. Not to be dropped in a task or job of its own.
+///
+/// The pool has [`RuntimeConfig::threads`] and, while a service is up,
+/// [`ServeConfig::threads`] more: whoever brings threads, they work for all.
+#[derive(Clone)]
+pub struct Runtime {
+    inner: Arc<Inner>,
 }
 
-/// Running loops and threads.
-pub(crate) struct Runtime {
+struct Inner {
     mailboxes: Vec<Arc<Mailbox>>,
-    loops: Threads,
-    pool: Pool,
-    world: Arc<NetWorld>,
+    timers: Arc<Timers>,
+    pool: Arc<Pool>,
+    counters: Arc<Counters>,
+    next_owner: AtomicU64,
+    loops: Mutex<Loops>,
+}
+
+#[derive(Default)]
+struct Loops {
+    threads: Threads,
+    handles: Vec<JoinHandle<()>>,
 }
 
 impl Runtime {
-    /// Starts everything; nothing of it is left if that fails.
-    pub(crate) fn start(config: &ServiceConfig, counters: &Arc<Counters>) -> io::Result<Self> {
+    /// Starts the loops and threads.
+    ///
+    /// # Errors
+    /// [`StartError::Resources`]; nothing is left running.
+    pub fn start(config: RuntimeConfig) -> Result<Self, StartError> {
+        Self::open(&config).map_err(StartError::Resources)
+    }
+
+    fn open(config: &RuntimeConfig) -> io::Result<Self> {
+        let counters = Arc::new(Counters::default());
         let count = config.loops.max(1);
         let mailboxes: Vec<_> =
             (0..count).map(|_| Mailbox::new().map(Arc::new)).collect::<rustix::io::Result<_>>()?;
@@ -48,57 +77,136 @@ impl Runtime {
                 mailbox: mailbox.clone(),
                 timers: (at == 0).then(|| timers.clone()),
                 counters: counters.clone(),
-                timeouts: timeouts(config),
-                connections: config.connections,
+                timeouts: Timeouts {
+                    record: config.record_timeout.as_secs(),
+                    send: config.send_timeout.as_secs(),
+                },
                 large_records: config.large_records.max(1),
             })?);
         }
-        let pool = Pool::start(config.threads, &config.prepare_thread, counters.clone())?;
-        let weak: Vec<_> = mailboxes.iter().map(Arc::downgrade).collect();
-        let world = NetWorld::new(weak, pool.queue().clone(), timers, counters.clone());
-        let world = Arc::new(world);
-        let mut runtime = Self { mailboxes, loops: Threads::default(), pool, world };
+        let pool = Arc::new(Pool::new(config.prepare_thread.clone(), counters.clone()));
+        let (next_owner, threads) = (AtomicU64::new(1), Mutex::default());
+        let inner = Inner { mailboxes, timers, pool, counters, next_owner, loops: threads };
+        let runtime = Self { inner: Arc::new(inner) };
         for (number, event_loop) in loops.into_iter().enumerate() {
-            let prepare = config.prepare_thread.clone();
-            let started = runtime.loops.start(format!("holdfast-loop-{number}"), move || {
-                prepare();
-                event_loop.run();
-            });
-            if let Err(error) = started {
-                runtime.close(Instant::now());
-                return Err(error);
-            }
+            let runs = runtime.start_loop(number, event_loop, config)?;
+            let runs = wait_for(runs, Instant::now() + START).flatten();
+            runs.ok_or_else(|| io::Error::other("an event loop ended before it was ready"))?;
         }
+        let resized = runtime.inner.pool.resize(Owner::RUNTIME, config.threads);
+        let resized = wait_for(resized, Instant::now() + START);
+        resized.unwrap_or_else(|| Err(io::Error::from(io::ErrorKind::TimedOut)))?;
         Ok(runtime)
     }
 
-    /// The world that runs here.
-    pub(crate) fn world(&self) -> Arc<dyn World> {
-        self.world.clone()
+    fn start_loop(
+        &self,
+        number: usize,
+        event_loop: EventLoop,
+        config: &RuntimeConfig,
+    ) -> io::Result<Promised<()>> {
+        let (ready, is_ready) = promise();
+        let prepare = config.prepare_thread.clone();
+        let mut loops = self.inner.loops.lock().unwrap_or_else(PoisonError::into_inner);
+        let handle = loops.threads.start(format!("holdfast-loop-{number}"), move || {
+            prepare();
+            ready.keep(());
+            event_loop.run();
+        })?;
+        loops.handles.push(handle);
+        Ok(is_ready)
     }
 
-    /// Where to send connections.
-    pub(crate) fn loops(&self) -> Vec<Weak<Mailbox>> {
-        self.mailboxes.iter().map(Arc::downgrade).collect()
+    /// A world for a file system. What may block has a lane of its own to the pool: a file system
+    /// that never answers stops those of its world, and not those with another one.
+    pub fn world(&self) -> Arc<dyn World> {
+        self.inner.world(true)
     }
 
-    /// Sends mail to the loop that listens.
-    pub(crate) fn send_first(&self, mail: Mail) {
-        let _ = self.mailboxes[0].send(mail);
+    /// Starts a service: a server with its own exports, listeners, state and grace period.
+    /// `describe` says what the server is made of; its host, threads and stop budget are those of
+    /// this runtime and of `config`.
+    ///
+    /// All addresses are taken first, and stay taken until the service is dropped. Waits until the
+    /// service is up, so not to be called from a task or job of the runtime.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing is left running.
+    pub fn serve(
+        &self,
+        config: ServeConfig,
+        describe: impl FnOnce(Builder) -> Builder,
+    ) -> Result<Service, StartError> {
+        Service::open(self, config, describe)
     }
 
-    /// Ends everything: connections and tasks first, then the jobs that worked for them.
-    pub(crate) fn close(mut self, until: Instant) -> Left {
-        for mailbox in &self.mailboxes {
-            mailbox.close();
+    /// How many threads there are that may block.
+    pub fn threads(&self) -> usize {
+        self.inner.pool.threads()
+    }
+
+    /// What was counted so far, beside what instances count.
+    pub fn counters(&self) -> Snapshot {
+        self.inner.counters.snapshot()
+    }
+
+    /// Ends everything: what still runs is cut off, so services are to be stopped before. Waits
+    /// for threads until `budget` is used up, but at least a second.
+    pub fn stop(&self, budget: Duration) -> Left {
+        self.inner.close(budget)
+    }
+
+    pub(crate) fn counting(&self) -> Arc<Counters> {
+        self.inner.counters.clone()
+    }
+
+    /// What a new service has of this runtime.
+    pub(crate) fn shares(&self) -> Shares {
+        Shares {
+            owner: Owner(self.inner.next_owner.fetch_add(1, Ordering::Relaxed)),
+            loops: self.inner.loops(),
+            pool: self.inner.pool.clone(),
+            world: self.inner.world(false),
         }
-        let until = until.max(Instant::now() + GRACE);
-        let loops = self.loops.join(until);
-        let (jobs, threads) = self.pool.stop(until);
-        Left { jobs, threads: threads + loops }
     }
 }
 
-fn timeouts(config: &ServiceConfig) -> Timeouts {
-    Timeouts { record: config.record_timeout.as_secs(), send: config.send_timeout.as_secs() }
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime")
+            .field("loops", &self.inner.mailboxes.len())
+            .field("threads", &self.threads())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    fn loops(&self) -> Vec<Weak<Mailbox>> {
+        self.mailboxes.iter().map(Arc::downgrade).collect()
+    }
+
+    fn world(&self, is_known: bool) -> Arc<dyn World> {
+        let (queue, timers) = (self.pool.queue().clone(), self.timers.clone());
+        Arc::new(NetWorld::new(self.loops(), queue, is_known, timers, self.counters.clone()))
+    }
+
+    /// Connections and tasks first, then the jobs that worked for them.
+    fn close(&self, budget: Duration) -> Left {
+        let until = Instant::now() + budget.max(GRACE);
+        for mailbox in &self.mailboxes {
+            mailbox.close();
+        }
+        let mut loops = self.loops.lock().unwrap_or_else(PoisonError::into_inner);
+        let (threads, handles) = (loops.threads.clone(), std::mem::take(&mut loops.handles));
+        drop(loops);
+        let stuck = threads.join(handles, until);
+        let left = self.pool.close(until);
+        Left { threads_left: left.threads_left + stuck, ..left }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.close(GRACE);
+    }
 }

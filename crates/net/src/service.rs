@@ -1,39 +1,34 @@
-//! A server that runs: its sockets, its threads, and the instance they drive.
+//! A service: a server with its listeners and threads, on a runtime. It may be stopped and started
+//! again as often as one likes.
 
 use std::fmt;
-use std::future::Future;
 use std::net::SocketAddr;
-use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use holdfast_base::World;
-use holdfast_server::{Instance, Running};
+use holdfast_server::{Builder, Running, Server};
 
-use crate::config::{Congestion, ServiceConfig, StartError};
-use crate::counters::{Counters, Snapshot};
-use crate::listener::{Bound, Gate, Listener};
-use crate::mailbox::Mail;
+use crate::config::{Congestion, ServeConfig, StartError};
+use crate::host::NetHost;
+use crate::listener::Gate;
 use crate::runtime::Runtime;
+use crate::waiting::wait_for;
 
-/// How long an instance may take beyond the budget of a stop: it waits a while for what it has
-/// aborted.
-const ABORT_WAIT: Duration = Duration::from_secs(2);
+/// How long a stop may take beyond its budget: what was aborted and what is in a job each have a
+/// second to end, and threads leave.
+const BEYOND_BUDGET: Duration = Duration::from_secs(5);
+/// How long a start may take once the stop before it is over.
+const START: Duration = Duration::from_secs(60);
 
-/// A running server. Dropping it stops it without a budget: what runs is cut off.
+/// A server on a [`Runtime`]. Dropping it begins the stop and does not wait for it.
 pub struct Service {
-    instance: Arc<Instance>,
-    counters: Arc<Counters>,
+    // The order of the fields: the stop begins while the runtime is there.
+    server: Server,
+    host: Arc<NetHost>,
     local_addrs: Vec<SocketAddr>,
     congestion: Congestion,
-    state: Mutex<State>,
-}
-
-enum State {
-    Running(Runtime),
-    Stopped(StopReport),
+    budget: Duration,
+    runtime: Runtime,
 }
 
 /// What a stop had to give up on. All empty is how it should be.
@@ -43,7 +38,8 @@ pub struct StopReport {
     pub given_up: Vec<Running>,
     /// Jobs dropped before they were begun.
     pub jobs_dropped: usize,
-    /// Threads that did not end, because the kernel holds them: they end with the process.
+    /// Threads that are still in a job, because the kernel holds them. The pool has them no more:
+    /// each ends with the call it is in.
     pub threads_left: usize,
 }
 
@@ -55,44 +51,81 @@ impl StopReport {
 }
 
 impl Service {
-    /// Starts to serve. All addresses are bound before `configure` is called; it is given the
-    /// world that file systems need. Connections are accepted once it has answered.
+    pub(crate) fn open(
+        runtime: &Runtime,
+        config: ServeConfig,
+        describe: impl FnOnce(Builder) -> Builder,
+    ) -> Result<Self, StartError> {
+        let (shares, counters) = (runtime.shares(), runtime.counting());
+        let builder = Server::builder(shares.world.clone());
+        let gate = Gate::new(config.connections, counters, config.notice);
+        let host = NetHost::new(shares, &config.listen, config.congestion.as_deref(), gate)?;
+        let host = Arc::new(host);
+        let budget = config.stop_budget;
+        let server = describe(builder)
+            .host(host.clone())
+            .threads(config.threads.max(1))
+            .stop_budget(budget)
+            .build();
+        let (local_addrs, congestion) = (host.local_addrs(), host.congestion());
+        let runtime = runtime.clone();
+        let service = Self { server, host, local_addrs, congestion, budget, runtime };
+        service.start()?;
+        Ok(service)
+    }
+
+    /// Starts again after a stop, where it listened before. A stop that is under way is waited
+    /// for. Not to be called from a task or job of the runtime: it would wait for itself.
     ///
     /// # Errors
-    /// [`StartError`]; nothing is left running.
-    pub fn start<E>(
-        config: ServiceConfig,
-        configure: impl FnOnce(Arc<dyn World>) -> Result<holdfast_server::Config, E>,
-    ) -> Result<Self, StartError<E>> {
-        let mut bound = Vec::new();
-        for &addr in &config.listen {
-            let listening = Bound::listen(addr, config.congestion.as_deref());
-            bound.push(listening.map_err(|errno| StartError::Listen { addr, errno })?);
-        }
-        let local_addrs = bound.iter().map(|bound| bound.addr).collect();
-        let congestion = bound.first().map_or(Congestion::System, |it| it.congestion.clone());
-        let counters = Arc::new(Counters::default());
-        let runtime = Runtime::start(&config, &counters).map_err(StartError::Resources)?;
-        let world = runtime.world();
-        let instance = configure(world.clone()).map_err(StartError::Config).and_then(|config| {
-            Instance::start(world, config)
-                .map_err(|closed| StartError::Resources(std::io::Error::other(closed)))
-        });
-        let instance = match instance {
-            Ok(instance) => Arc::new(instance),
-            Err(error) => {
-                runtime.close(Instant::now());
-                return Err(error);
-            }
-        };
-        let gate = Gate::new(config.connections, counters.clone(), config.notice);
-        let gate = Arc::new(gate);
-        let listener =
-            |bound| Listener::new(bound, instance.clone(), runtime.loops(), gate.clone());
-        let listeners = bound.into_iter().map(listener).collect();
-        runtime.send_first(Mail::Listen(listeners));
-        let state = Mutex::new(State::Running(runtime));
-        Ok(Self { instance, counters, local_addrs, congestion, state })
+    /// [`StartError`]; it is down, and may be started again.
+    pub fn start(&self) -> Result<(), StartError> {
+        let until = Instant::now() + self.budget + BEYOND_BUDGET + START;
+        let started = wait_for(self.server.start(), until).ok_or(StartError::Stuck)?;
+        started.map_err(StartError::Server)
+    }
+
+    /// Stops: listeners close at once, no request is begun any more, and each connection is
+    /// closed when its replies are sent. What is not done when the budget is used up is cut off.
+    /// A second stop waits for the first one and answers the same.
+    ///
+    /// When it has returned, nothing of the service runs or is open, unless the report says so;
+    /// its addresses stay taken. Not to be called from a task or job of the runtime: those await
+    /// the [`Server`]'s own stop.
+    pub fn stop(&self) -> StopReport {
+        let until = Instant::now() + self.budget + BEYOND_BUDGET;
+        let stopped = wait_for(self.server.stop(), until);
+        // Without an answer a loop is stuck, and nobody drives the deadline.
+        let given_up = stopped.map_or_else(|| self.host.running(), |report| report.given_up);
+        let left = self.host.left();
+        StopReport { given_up, jobs_dropped: left.jobs_dropped, threads_left: left.threads_left }
+    }
+
+    /// Makes the threads that the service brings this many, while it serves: those that lack start
+    /// one by one, those that are too many leave one by one, each after the job it has, however
+    /// long that takes. How many it has then: there are 8192 at most in a runtime. Zero stops the
+    /// service.
+    ///
+    /// # Errors
+    /// A thread could not be started: why, and how many the service has now.
+    pub fn resize(&self, threads: usize) -> Result<usize, String> {
+        let forever = Instant::now() + Duration::from_secs(u64::from(u32::MAX));
+        wait_for(self.server.resize(threads), forever).unwrap_or_else(|| Ok(self.threads()))
+    }
+
+    /// How many threads the service brings now: none while it is down.
+    pub fn threads(&self) -> usize {
+        self.host.threads()
+    }
+
+    /// The server: its phase, its instance, and to start and stop it as futures.
+    pub const fn server(&self) -> &Server {
+        &self.server
+    }
+
+    /// What it runs on.
+    pub const fn runtime(&self) -> &Runtime {
+        &self.runtime
     }
 
     /// Where it listens, in the order of the configuration, with the ports that were chosen.
@@ -104,83 +137,10 @@ impl Service {
     pub const fn congestion(&self) -> &Congestion {
         &self.congestion
     }
-
-    /// The instance that is served.
-    pub fn instance(&self) -> &Instance {
-        &self.instance
-    }
-
-    /// What was counted so far, beside what the instance counts.
-    pub fn counters(&self) -> Snapshot {
-        self.counters.snapshot()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Stops: listeners close at once, no request is begun any more, and each connection is
-    /// closed when its replies are sent. What is not done when the budget is used up is cut off.
-    /// A second stop waits for the first one and answers the same.
-    ///
-    /// Work for the world is taken as long as requests run, because they may need it to end; from
-    /// then on it is refused. Tasks that are left are dropped.
-    ///
-    /// Must not be called from a task or job of this service: it would wait for itself.
-    pub fn stop(&self, budget: Duration) -> StopReport {
-        let until = Instant::now() + budget;
-        let mut state = self.lock();
-        let runtime = match std::mem::replace(&mut *state, State::Stopped(StopReport::default())) {
-            State::Running(runtime) => runtime,
-            State::Stopped(report) => {
-                *state = State::Stopped(report.clone());
-                return report;
-            }
-        };
-        runtime.send_first(Mail::Unlisten);
-        let stopped = wait_for(self.instance.stop(budget), until + ABORT_WAIT);
-        // Without an answer a loop is stuck, and nobody drives the deadline.
-        let given_up = stopped.map_or_else(|| self.instance.running(), |report| report.given_up);
-        let left = runtime.close(until);
-        let report = StopReport { given_up, jobs_dropped: left.jobs, threads_left: left.threads };
-        *state = State::Stopped(report.clone());
-        report
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        self.stop(Duration::ZERO);
-    }
 }
 
 impl fmt::Debug for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Service").field("local_addrs", &self.local_addrs).finish_non_exhaustive()
-    }
-}
-
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
-/// Waits on this thread for a future that others drive, but not beyond `until`.
-fn wait_for<T>(future: impl Future<Output = T>, until: Instant) -> Option<T> {
-    let mut future = pin!(future);
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut cx = Context::from_waker(&waker);
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
-            return Some(output);
-        }
-        let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return None;
-        }
-        thread::park_timeout(left);
     }
 }

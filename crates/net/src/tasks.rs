@@ -8,9 +8,11 @@ use holdfast_base::{BoxFuture, Id, Slots};
 
 use crate::counters::{Counters, count};
 use crate::mailbox::{Mailbox, Signal, Woken};
+use crate::owner::Owner;
 
 /// A future and what wakes it.
 pub(crate) struct Task {
+    owner: Owner,
     future: BoxFuture<'static, ()>,
     signal: Arc<Signal>,
     waker: Waker,
@@ -30,10 +32,10 @@ impl Tasks {
     }
 
     /// Adds a task and polls it for the first time.
-    pub(crate) fn add(&mut self, future: BoxFuture<'static, ()>) {
+    pub(crate) fn add(&mut self, owner: Owner, future: BoxFuture<'static, ()>) {
         let signal = Arc::new(Signal::new(Arc::downgrade(&self.mailbox), self.counters.clone()));
         let waker = Waker::from(signal.clone());
-        match self.slots.insert(Task { future, signal: signal.clone(), waker }) {
+        match self.slots.insert(Task { owner, future, signal: signal.clone(), waker }) {
             Ok(id) => {
                 signal.aim(Woken::Task(id));
                 self.poll(id);
@@ -45,6 +47,7 @@ impl Tasks {
     /// Polls a task, unless it ended.
     pub(crate) fn poll(&mut self, id: Id<Task>) {
         let Some(task) = self.slots.get_mut(id) else { return };
+        task.owner.enter();
         task.signal.lower();
         let mut cx = Context::from_waker(&task.waker);
         let polled = catch_unwind(AssertUnwindSafe(|| task.future.as_mut().poll(&mut cx)));

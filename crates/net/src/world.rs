@@ -10,27 +10,37 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::counters::{Counters, count};
 use crate::mailbox::Mailbox;
-use crate::pool::Queue;
+use crate::queue::{LaneId, Queue};
 use crate::timers::{Sleep, Timers};
 
-/// A [`World`] over loops and a pool. It may outlive them: then everything is refused, and nothing
-/// of theirs is kept open.
+/// A [`World`] over loops and a pool, with a lane of its own to the pool. It may outlive them: then
+/// everything is refused, and nothing of theirs is kept open.
 pub(crate) struct NetWorld {
     loops: Vec<Weak<Mailbox>>,
     next_loop: AtomicUsize,
     queue: Arc<Queue>,
+    lane: LaneId,
     timers: Arc<Timers>,
     counters: Arc<Counters>,
 }
 
 impl NetWorld {
-    pub(crate) const fn new(
+    /// `is_known`: the others leave a thread for it before it needs one.
+    pub(crate) fn new(
         loops: Vec<Weak<Mailbox>>,
         queue: Arc<Queue>,
+        is_known: bool,
         timers: Arc<Timers>,
         counters: Arc<Counters>,
     ) -> Self {
-        Self { loops, next_loop: AtomicUsize::new(0), queue, timers, counters }
+        let lane = queue.open_lane(is_known);
+        Self { loops, next_loop: AtomicUsize::new(0), queue, lane, timers, counters }
+    }
+}
+
+impl Drop for NetWorld {
+    fn drop(&mut self) {
+        self.queue.close_lane(self.lane);
     }
 }
 
@@ -65,7 +75,7 @@ impl World for NetWorld {
     }
 
     fn blocking(&self, job: Job) -> Result<(), Closed> {
-        self.queue.submit(job)
+        self.queue.submit(self.lane, job)
     }
 }
 

@@ -2,15 +2,14 @@
 
 mod common;
 
-use std::convert::Infallible;
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use common::{PATIENCE, Peer, config, null, start, wait_until};
-use holdfast_net::{Congestion, Service, ServiceConfig, StartError};
+use common::{Peer, config, null, start, wait_until, with};
+use holdfast_net::{Congestion, StartError};
 
 #[test]
 fn a_null_call_is_answered() {
@@ -20,13 +19,16 @@ fn a_null_call_is_answered() {
         peer.send(&null(xid));
         peer.expect_null(xid);
     }
-    assert!(service.stop(PATIENCE).is_clean());
+    assert!(service.stop().is_clean());
 }
 
 #[test]
 fn every_loop_and_every_address_serves() {
     let both = vec!["127.0.0.1:0".parse().unwrap(), "127.0.0.2:0".parse().unwrap()];
-    let service = start(ServiceConfig { listen: both, loops: 3, ..config() });
+    let service = start(with(|runtime, serve| {
+        runtime.loops = 3;
+        serve.listen = both;
+    }));
     let addrs = service.local_addrs();
     let mut peers: Vec<_> = (0..8).map(|number| Peer::connect_to(addrs[number % 2])).collect();
     for (peer, xid) in peers.iter_mut().zip(0..) {
@@ -78,7 +80,7 @@ fn a_giant_record_ends_the_connection_after_the_replies_before_it() {
     peer.send(&bytes);
     peer.expect_null(1);
     assert!(peer.is_closed());
-    assert_eq!(service.instance().counters().connections_broken, 1);
+    assert_eq!(service.server().counters().connections_broken, 1);
     let mut other = Peer::connect(&service);
     other.send(&null(2));
     other.expect_null(2);
@@ -86,19 +88,19 @@ fn a_giant_record_ends_the_connection_after_the_replies_before_it() {
 
 #[test]
 fn a_record_that_does_not_arrive_in_time_ends_the_connection() {
-    let service = start(ServiceConfig { record_timeout: Duration::from_secs(1), ..config() });
+    let service = start(with(|runtime, _| runtime.record_timeout = Duration::from_secs(1)));
     let mut half = Peer::connect(&service);
     let mut whole = Peer::connect(&service);
     half.send(&null(1)[..20]);
     assert!(half.is_closed());
-    assert_eq!(service.instance().counters().connections_stalled, 1);
+    assert_eq!(service.server().counters().connections_stalled, 1);
     whole.send(&null(2));
     whole.expect_null(2);
 }
 
 #[test]
 fn large_records_wait_for_a_buffer() {
-    let service = start(ServiceConfig { large_records: 1, ..config() });
+    let service = start(with(|runtime, _| runtime.large_records = 1));
     let mut peers: Vec<_> = (0..8).map(|_| Peer::connect(&service)).collect();
     for (peer, xid) in peers.iter_mut().zip(0..) {
         let mut record = null(xid).to_vec();
@@ -106,7 +108,7 @@ fn large_records_wait_for_a_buffer() {
         record[..4].copy_from_slice(&(0x8000_0000_u32 + 100_000 - 4).to_be_bytes());
         peer.send(&record[..99_999]);
     }
-    wait_until(|| service.counters().buffer_waits >= 7);
+    wait_until(|| service.runtime().counters().buffer_waits >= 7);
     peers.iter_mut().for_each(|peer| peer.send(&[0]));
     for (peer, xid) in peers.iter_mut().zip(0..) {
         peer.expect_null(xid);
@@ -132,7 +134,7 @@ fn a_peer_that_reads_nothing_is_not_read_either() {
             sent
         }
     });
-    wait_until(|| service.counters().reads_paused > 0 || sent.is_finished());
+    wait_until(|| service.runtime().counters().reads_paused > 0 || sent.is_finished());
     assert!(!sent.is_finished(), "replies are kept without bound for a silent peer");
     enough.store(true, Ordering::Relaxed);
     let mut replies = Vec::new();
@@ -143,24 +145,24 @@ fn a_peer_that_reads_nothing_is_not_read_either() {
 
 #[test]
 fn a_peer_that_never_reads_is_given_up() {
-    let service = start(ServiceConfig { send_timeout: Duration::from_secs(1), ..config() });
+    let service = start(with(|runtime, _| runtime.send_timeout = Duration::from_secs(1)));
     let peer = Peer::connect(&service);
     let mut sender = peer.0.try_clone().unwrap();
     let batch: Vec<_> = (0..1000).flat_map(null).collect();
     while sender.write_all(&batch).is_ok() {}
-    assert_eq!(service.counters().sends_stalled, 1);
+    assert_eq!(service.runtime().counters().sends_stalled, 1);
 }
 
 #[test]
 fn beyond_the_limit_a_connection_is_closed_at_once() {
-    let service = start(ServiceConfig { connections: 2, ..config() });
+    let service = start(with(|_, serve| serve.connections = 2));
     let mut peers = [Peer::connect(&service), Peer::connect(&service)];
     for peer in &mut peers {
         peer.send(&null(1));
         peer.expect_null(1);
     }
     assert!(Peer::connect(&service).is_closed());
-    assert_eq!(service.counters().connections_refused, 1);
+    assert_eq!(service.runtime().counters().connections_refused, 1);
     let [first, mut second] = peers;
     drop(first);
     // Its place is free once the service has seen that it is gone.
@@ -177,26 +179,28 @@ fn beyond_the_limit_a_connection_is_closed_at_once() {
 fn a_port_that_is_taken_is_an_error_before_anything_starts() {
     let service = start(config());
     let taken = service.local_addrs()[0];
-    let config = ServiceConfig { listen: vec![taken], ..config() };
-    let error = Service::start::<Infallible>(config, |_| panic!("it got this far")).unwrap_err();
-    assert!(matches!(error, StartError::Listen { addr, .. } if addr == taken));
+    let (_, again) = with(|_, serve| serve.listen = vec![taken]);
+    let error = service.runtime().serve(again, |_| panic!("it got this far")).unwrap_err();
+    assert!(matches!(&error, StartError::Listen(error) if error.addr == taken));
     assert_eq!(error.to_string(), format!("cannot listen on {taken}: address in use"));
 }
 
 #[test]
 fn a_configuration_that_fails_is_an_error() {
-    let error = Service::start(config(), |_| Err("no such directory")).unwrap_err();
+    let ((_, first), before) = (config(), start(config()));
+    let runtime = before.runtime();
+    let threads = runtime.threads();
+    let open = |_: &_| Err("no such directory".to_owned());
+    let error = runtime.serve(first, |server| server.open_exports(open)).unwrap_err();
     assert_eq!(error.to_string(), "no such directory");
+    assert_eq!(runtime.threads(), threads);
 }
 
 #[test]
 fn an_unknown_congestion_control_is_told() {
     let congestion = Some("no-such-control".to_owned());
-    let service = start(ServiceConfig { congestion, ..config() });
+    let service = start(with(|_, serve| serve.congestion = congestion));
     let told = service.congestion();
     assert!(matches!(told, Congestion::Refused { wanted, .. } if wanted == "no-such-control"));
-    assert_eq!(
-        start(ServiceConfig { congestion: None, ..config() }).congestion(),
-        &Congestion::System
-    );
+    assert_eq!(start(with(|_, serve| serve.congestion = None)).congestion(), &Congestion::System);
 }

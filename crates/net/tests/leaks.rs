@@ -3,22 +3,13 @@
 
 mod common;
 
-use common::{PATIENCE, Peer, config, null, start, wait_until};
-use holdfast_net::ServiceConfig;
-
-fn count(dir: &str) -> usize {
-    std::fs::read_dir(dir).unwrap().count()
-}
-
-fn descriptors() -> usize {
-    count("/proc/self/fd")
-}
+use common::{Peer, config, count_own, null, start, wait_until, with};
 
 #[test]
 fn nothing_is_left_of_two_thousand_connections_nor_of_the_service() {
-    let (before, threads) = (descriptors(), count("/proc/self/task"));
-    let service = start(ServiceConfig { loops: 2, ..config() });
-    let serving = descriptors();
+    let (before, threads) = (count_own("fd"), count_own("task"));
+    let service = start(with(|runtime, _| runtime.loops = 2));
+    let serving = count_own("fd");
     for round in 0..20 {
         let mut peers: Vec<_> = (0..100).map(|_| Peer::connect(&service)).collect();
         for peer in peers.iter_mut().step_by(2) {
@@ -29,20 +20,21 @@ fn nothing_is_left_of_two_thousand_connections_nor_of_the_service() {
             peer.send(&null(round)[..9]);
         }
     }
-    wait_until(|| descriptors() == serving);
-    assert_eq!(service.instance().counters().connections, 2000);
-    assert!(service.stop(PATIENCE).is_clean());
-    // The service itself is still there.
-    assert_eq!(descriptors(), before);
+    wait_until(|| count_own("fd") == serving);
+    assert_eq!(service.server().counters().connections, 2000);
+    assert!(service.stop().is_clean());
+    assert_eq!(count_own("fd"), serving - 1, "the listener is closed, its port is held");
+    drop(service);
+    assert_eq!(count_own("fd"), before);
     // The kernel lists a thread for a moment after it was joined.
-    wait_until(|| count("/proc/self/task") == threads);
+    wait_until(|| count_own("task") == threads);
     for _ in 0..20 {
         let service = start(config());
         let mut peer = Peer::connect(&service);
         peer.send(&null(1));
         peer.expect_null(1);
         drop(peer);
-        assert!(service.stop(PATIENCE).is_clean());
+        assert!(service.stop().is_clean());
     }
-    assert_eq!(descriptors(), before);
+    assert_eq!(count_own("fd"), before);
 }

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use common::{PATIENCE, config, start, start_with_world, wait_until};
-use holdfast_net::ServiceConfig;
+use common::{PATIENCE, config, start, wait_until, with};
+use holdfast_net::Left;
 
 fn next<T>(from: &Receiver<T>) -> T {
     from.recv_timeout(PATIENCE).expect("it comes")
@@ -17,7 +17,8 @@ fn next<T>(from: &Receiver<T>) -> T {
 
 #[test]
 fn timers_fire_in_the_order_of_their_moments() {
-    let (_service, world) = start_with_world(ServiceConfig { loops: 2, ..config() });
+    let service = start(with(|runtime, _| runtime.loops = 2));
+    let world = service.runtime().world();
     let (tell, told) = channel();
     let begin = world.now();
     // Each is woken on the loop of its task: one loop, so that the order can be seen.
@@ -48,7 +49,8 @@ fn timers_fire_in_the_order_of_their_moments() {
 
 #[test]
 fn a_timer_that_is_due_first_overtakes_one_that_was_set_before() {
-    let (_service, world) = start_with_world(config());
+    let service = start(config());
+    let world = service.runtime().world();
     let (tell, told) = channel();
     for (name, after) in [("later", Duration::from_secs(3600)), ("sooner", Duration::ZERO)] {
         let (sleep, tell) = (world.sleep(world.now() + after), tell.clone());
@@ -63,31 +65,34 @@ fn a_timer_that_is_due_first_overtakes_one_that_was_set_before() {
 
 #[test]
 fn a_task_that_panics_takes_nobody_with_it() {
-    let (service, world) = start_with_world(config());
+    let service = start(config());
+    let world = service.runtime().world();
     let (tell, told) = channel();
     world.spawn(Box::pin(async { panic!("as it was told to") })).unwrap();
     world.spawn(Box::pin(async move { tell.send(()).unwrap() })).unwrap();
     next(&told);
-    assert_eq!(service.counters().tasks_panicked, 1);
-    assert!(service.stop(PATIENCE).is_clean());
+    assert_eq!(service.runtime().counters().tasks_panicked, 1);
+    assert!(service.stop().is_clean());
 }
 
 #[test]
 fn a_job_that_panics_takes_no_thread_with_it() {
-    let (service, world) = start_with_world(ServiceConfig { threads: 1, ..config() });
+    let service = start(with(|_, serve| serve.threads = 1));
+    let world = service.runtime().world();
     let (tell, told) = channel();
     for _ in 0..3 {
         world.blocking(Box::new(|| panic!("as it was told to"))).unwrap();
     }
     world.blocking(Box::new(move || tell.send(()).unwrap())).unwrap();
     next(&told);
-    assert_eq!(service.counters().jobs_panicked, 3);
-    assert!(service.stop(PATIENCE).is_clean());
+    assert_eq!(service.runtime().counters().jobs_panicked, 3);
+    assert!(service.stop().is_clean());
 }
 
 #[test]
-fn a_stop_drops_tasks_that_wait() {
-    let (service, world) = start_with_world(ServiceConfig { loops: 2, ..config() });
+fn the_end_of_a_runtime_drops_tasks_that_wait() {
+    let service = start(with(|runtime, _| runtime.loops = 2));
+    let world = service.runtime().world();
     let kept = Arc::new(());
     for _ in 0..10 {
         let held = kept.clone();
@@ -97,13 +102,15 @@ fn a_stop_drops_tasks_that_wait() {
         };
         world.spawn(Box::pin(task)).unwrap();
     }
-    assert!(service.stop(PATIENCE).is_clean());
+    assert!(service.stop().is_clean());
+    assert_eq!(service.runtime().stop(PATIENCE), Left::default());
     assert_eq!(Arc::strong_count(&kept), 1);
 }
 
 #[test]
 fn a_task_may_be_woken_from_anywhere() {
-    let (_service, world) = start_with_world(ServiceConfig { loops: 2, ..config() });
+    let service = start(with(|runtime, _| runtime.loops = 2));
+    let world = service.runtime().world();
     let (tell, told) = channel();
     for round in 0..100 {
         let (world_inside, tell) = (world.clone(), tell.clone());
@@ -125,18 +132,23 @@ fn every_thread_is_prepared_before_it_works() {
     let prepare_thread = Arc::new(move || {
         list.lock().unwrap().push(thread::current().name().map(str::to_owned));
     });
-    let service = start(ServiceConfig { loops: 2, threads: 3, prepare_thread, ..config() });
+    let service = start(with(|runtime, serve| {
+        runtime.loops = 2;
+        runtime.prepare_thread = prepare_thread;
+        serve.threads = 3;
+    }));
     wait_until(|| prepared.lock().unwrap().len() == 5);
     drop(service);
     let mut names: Vec<_> = prepared.lock().unwrap().drain(..).flatten().collect();
     names.sort();
-    let expected = ["loop-0", "loop-1", "pool-0", "pool-1", "pool-2"];
+    let expected = ["loop-0", "loop-1", "pool-1", "pool-2", "pool-3"];
     assert!(names.iter().eq(&expected.map(|name| format!("holdfast-{name}"))));
 }
 
 #[test]
 fn clocks_go_and_chance_differs() {
-    let (_service, world) = start_with_world(config());
+    let service = start(config());
+    let world = service.runtime().world();
     let (first, wall) = (world.now(), world.wall());
     assert!(world.now() >= first);
     assert!(wall.sec > 1_700_000_000 && wall.nsec < 1_000_000_000);

@@ -6,12 +6,13 @@
 //! await, see `state`):
 //!
 //! ```text
-//! clients
-//!   files shard
-//!     opens shard
-//!       session table shard
-//!         session
-//!           connection's list of sessions
+//! record of clients
+//!   clients
+//!     files shard
+//!       opens shard
+//!         session table shard
+//!           session
+//!             connection's list of sessions
 //! ```
 #![forbid(unsafe_code)]
 

@@ -142,16 +142,16 @@ impl Server {
         async move {
             match shared.life.begin_stop().await {
                 StopNow::Down(report) => report,
-                StopNow::Wait => shared.life.stopped().await,
-                StopNow::Stop(instance) => {
+                StopNow::Wait(generation) => shared.life.stopped(generation).await,
+                StopNow::Stop(generation, instance) => {
                     shared.spawn_stop(instance);
-                    shared.life.stopped().await
+                    shared.life.stopped(generation).await
                 }
             }
         }
     }
 
-    /// Makes the number of workers `threads`; zero stops the server.
+    /// Makes the number of workers `threads`; zero stops the server. One that is not up has none.
     ///
     /// # Errors
     /// A thread could not be started; the others stay.
@@ -160,6 +160,9 @@ impl Server {
             self.stop().await;
             return Ok(0);
         }
+        let joined = self.instance().and_then(|it| it.enter("a change of the number of workers"));
+        // The stop waits for it, and takes all workers back afterwards.
+        let Some(_joined) = joined else { return Ok(0) };
         self.shared.host.resize(threads).await
     }
 

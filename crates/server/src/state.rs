@@ -49,7 +49,8 @@ pub(crate) struct State {
     grace: Piece<Grace>,
     /// False once the grace period is over: then nobody asks the piece any more.
     grace_is_on: AtomicBool,
-    records: Arc<dyn ClientRecords>,
+    /// Entered before the clients' piece: who is on record and who has reclaimed change as one.
+    records: Piece<Arc<dyn ClientRecords>>,
     tag: [u8; 4],
     stopping: AtomicBool,
 }
@@ -71,7 +72,7 @@ impl State {
             opens: std::array::from_fn(|n| Piece::new(shard(n))),
             grace_is_on: AtomicBool::new(grace.is_on()),
             grace: Piece::new(grace),
-            records,
+            records: Piece::new(records),
             tag,
             stopping: AtomicBool::new(false),
         }
@@ -165,7 +166,7 @@ impl State {
 
     /// Drops the sessions and the opens of a client that is no more, and its name from the record.
     pub(crate) async fn drop_client(&self, dropped: &Dropped) {
-        self.forget_record(&dropped.owner).await;
+        self.forget_record(dropped).await;
         dropped.sessions.iter().for_each(|id| self.remove_session(id));
         let shard = self.opens_of(dropped.client);
         let opens = self.with(shard, |states| states.remove_client(dropped.client)).await;
@@ -213,3 +214,6 @@ impl State {
         self.stopping.load(Ordering::Acquire)
     }
 }
+
+#[cfg(test)]
+mod tests;

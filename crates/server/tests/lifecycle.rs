@@ -11,10 +11,10 @@ mod orders;
 mod panics;
 #[path = "lifecycle/records.rs"]
 mod records;
-#[path = "lifecycle/restart.rs"]
-mod restart;
 #[path = "lifecycle/resize.rs"]
 mod resize;
+#[path = "lifecycle/restart.rs"]
+mod restart;
 #[path = "lifecycle/start.rs"]
 mod start;
 #[path = "lifecycle/stop.rs"]

@@ -88,7 +88,17 @@ struct Core {
     worlds: Vec<WorldState>,
 }
 
+/// How often a task that gave way is kept waiting, and for how long.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Preemption {
+    /// In a thousand.
+    pub permille: u32,
+    /// At most.
+    pub most: Duration,
+}
+
 struct Shared {
+    preemption: Preemption,
     core: Mutex<Core>,
     ready: Arc<Mutex<Vec<u64>>>,
     journal: Journal,
@@ -100,7 +110,7 @@ pub struct Executor(Arc<Shared>);
 
 impl Executor {
     /// An executor whose choices follow from `rng`.
-    pub fn new(rng: Rng, journal: Journal) -> Self {
+    pub fn new(rng: Rng, journal: Journal, preemption: Preemption) -> Self {
         let core = Core {
             now_ns: 1_000_000_000,
             rng,
@@ -111,7 +121,12 @@ impl Executor {
             worlds: Vec::new(),
         };
         journal.set_now(core.now_ns);
-        Self(Arc::new(Shared { core: Mutex::new(core), ready: Arc::default(), journal }))
+        Self(Arc::new(Shared {
+            preemption,
+            core: Mutex::new(core),
+            ready: Arc::default(),
+            journal,
+        }))
     }
 
     /// A world of its own on this executor.
@@ -168,11 +183,31 @@ impl Executor {
         let waker = task.waker.clone();
         match task.future.as_mut().poll(&mut Context::from_waker(&waker)) {
             Poll::Pending => {
+                let gave_way = task.wake.queued.load(Ordering::Relaxed);
+                let wake = task.wake.clone();
                 lock(&self.0.core).tasks.insert(id, task);
+                if gave_way {
+                    self.preempt(&wake, waker);
+                }
             }
             Poll::Ready(()) => self.ended(&task),
         }
         polls
+    }
+
+    /// Keeps a task that gave way waiting, as a thread that lost its processor.
+    fn preempt(&self, wake: &TaskWaker, waker: Waker) {
+        let Preemption { permille, most } = self.0.preemption;
+        let mut core = lock(&self.0.core);
+        if permille == 0 || !core.rng.chance(permille) {
+            return;
+        }
+        let at = core.now_ns + core.rng.below(most.as_nanos() as u64);
+        core.next += 1;
+        let key = (at, core.next);
+        core.timers.insert(key, waker);
+        lock(&self.0.ready).retain(|id| *id != wake.id);
+        wake.queued.store(false, Ordering::Relaxed);
     }
 
     fn ended(&self, task: &Task) {
@@ -378,7 +413,8 @@ mod tests {
     use crate::journal::Tracing;
 
     fn executor(seed: u64) -> (Executor, SimWorld) {
-        let executor = Executor::new(Rng::new(seed), Journal::new(Tracing::Off));
+        let executor =
+            Executor::new(Rng::new(seed), Journal::new(Tracing::Off), Preemption::default());
         let world = executor.world(500, Duration::from_secs(1));
         (executor, world)
     }

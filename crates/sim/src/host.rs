@@ -24,7 +24,10 @@ use crate::sync::lock;
 pub const STOP_BUDGET: Duration = Duration::from_secs(5);
 
 /// What a stop takes beyond its budget to end what it gave up on.
-pub const STOP_SLACK: Duration = Duration::from_millis(1_100);
+pub const STOP_SLACK: Duration = Duration::from_millis(110);
+
+/// What listeners and workers take to end.
+const AROUND_MAX: Duration = Duration::from_millis(50);
 
 /// Large receive buffers of one host.
 const LARGE_BUFFERS: usize = 16;
@@ -109,16 +112,17 @@ impl Host {
         self.sim.journal.count("operator", "start");
         while let Err(error) = server.start().await {
             self.sim.journal.line(&self.name, || format!("start failed: {error}"));
-            match error {
-                StartError::Listen(_) | StartError::Workers(_) if self.may_fail() => {
-                    self.sim.journal.count("operator", "start failed");
-                    self.check_down(&server);
+            let step = matches!(error, StartError::Listen(_) | StartError::Workers(_));
+            if step && self.may_fail() {
+                self.sim.journal.count("operator", "start failed");
+                self.check_down(&server);
+            } else {
+                // A start that was asked for while another one was under way finds it done.
+                if error != StartError::AlreadyUp {
+                    let message = format!("{}: {error}", self.name);
+                    self.sim.journal.violation("operator", message);
                 }
-                // A start that was asked for while another one was under way.
-                StartError::AlreadyUp => return,
-                other => {
-                    return self.sim.journal.violation("operator", format!("{}: {other}", self.name));
-                }
+                return;
             }
         }
         let generation = self.generation.load(Ordering::Relaxed);
@@ -208,6 +212,7 @@ impl Host {
         let report = server.stop().await;
         if let Some(view) = &view {
             view.end();
+            self.sim.checkers.leaks.abandoned(&self.name, &report, view.abandoned());
         }
         self.stopped(&report, self.sim.now().since(began));
         if let Some(view) = view {
@@ -241,7 +246,9 @@ impl Host {
 
     /// Adds up what an instance counted.
     fn count(&self, server: &Server) {
-        let counters = server.counters();
+        let mut counters = server.counters();
+        // Those that the storage began are contained, and no fault of the server.
+        counters.panics = counters.panics.saturating_sub(self.disk.take_panics() as u64);
         self.sim.journal.add("server", "replays", counters.replays);
         self.sim.journal.add("server", "compounds", counters.compounds);
         self.sim.journal.add("server", "clients expired", counters.clients_expired);
@@ -262,7 +269,7 @@ impl Around {
     }
 
     fn pause(&self) -> Sleep {
-        let most = self.sim.options.slow_max.as_nanos() as u64;
+        let most = AROUND_MAX.as_nanos() as u64;
         self.sim.after(Duration::from_nanos(lock(&self.rng).below(most)))
     }
 }

@@ -17,6 +17,7 @@ holdfast-sim --seed N            runs one seed and prints its trace
 holdfast-sim --runs N [--from N] runs N seeds, from 1 or the one given
 holdfast-sim --time S [--from N] runs seeds for S seconds
   --keep-going                   goes on after a failure
+  --bug NAME                     with a known bug on (only built with the feature `bugs`)
 ";
 
 /// Runs from which on every listed kind must have happened.
@@ -45,10 +46,24 @@ fn parse() -> Option<Args> {
             "--time" => args.time = Some(Duration::from_secs(number()?)),
             "--from" => args.from = number()?,
             "--keep-going" => args.keep_going = true,
+            "--bug" => switch_on(&words.next()?)?,
             _ => return None,
         }
     }
     (args.seed.is_some() || args.runs.is_some() || args.time.is_some()).then_some(args)
+}
+
+#[cfg(feature = "bugs")]
+fn switch_on(name: &str) -> Option<()> {
+    use holdfast_server::bugs::{self, Bug};
+    let bug = Bug::ALL.into_iter().find(|bug| bug.name() == name)?;
+    bugs::switch_on(Some(bug));
+    Some(())
+}
+
+#[cfg(not(feature = "bugs"))]
+const fn switch_on(_: &str) -> Option<()> {
+    None
 }
 
 fn main() -> ExitCode {

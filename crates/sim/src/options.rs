@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::executor::Preemption;
 use crate::rng::Rng;
 
 macro_rules! options {
@@ -39,6 +40,10 @@ options! {
     faults: Duration,
     /// Pauses inside the server, in a thousand.
     pauses: u32,
+    /// Pauses that take time, as when a thread loses its processor, in a thousand.
+    preempt_permille: u32,
+    /// The most that such a pause takes.
+    preempt_max: Duration,
     /// The most that bytes take to the other end.
     latency: Duration,
     /// Pieces that take much longer, in a thousand.
@@ -59,6 +64,8 @@ options! {
     error_permille: u32,
     /// File-system calls that do not answer before the faults are over, in ten thousand.
     hang_per_10k: u32,
+    /// File-system calls that change something and then panic, in ten thousand.
+    panic_per_10k: u32,
     /// Whether writes are unstable until they are committed.
     unstable: bool,
     /// Crashes of the storage.
@@ -80,6 +87,11 @@ options! {
 }
 
 impl Options {
+    /// As the executor needs it.
+    pub const fn preemption(&self) -> Preemption {
+        Preemption { permille: self.preempt_permille, most: self.preempt_max }
+    }
+
     /// The options of a seed.
     pub fn draw(rng: &mut Rng) -> Self {
         let calm = rng.chance(100);
@@ -91,6 +103,7 @@ impl Options {
         let silent_permille = some(300, 20, 250) as u32;
         let error_permille = some(400, 1, 60) as u32;
         let hang_per_10k = some(250, 1, 40) as u32;
+        let panic_per_10k = some(150, 10, 200) as u32;
         let storage_crashes = some(300, 1, 3) as u32;
         let restarts = some(500, 1, 4) as u32;
         let kills = some(400, 1, 3) as u32;
@@ -107,6 +120,8 @@ impl Options {
             lease: Duration::from_secs(rng.between(5, 30)),
             faults: ms(rng, 2_000, 40_000),
             pauses: *rng.pick(&[0, 100, 300, 600]),
+            preempt_permille: *rng.pick(&[0, 0, 10, 40]),
+            preempt_max: ms(rng, 1, 300),
             latency,
             stall_permille,
             piece_max: *rng.pick(&[16, 300, 4_000, 100_000]),
@@ -117,6 +132,7 @@ impl Options {
             slow_max: ms(rng, 1, 800),
             error_permille,
             hang_per_10k,
+            panic_per_10k,
             unstable: rng.chance(600),
             storage_crashes,
             restarts,

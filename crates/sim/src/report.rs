@@ -53,6 +53,7 @@ pub const MUST_HAPPEN: &[(&str, &[&str])] = &[
             "connection stalled",
             "storage error",
             "storage hang",
+            "storage panic",
             "storage crash",
         ],
     ),
@@ -71,7 +72,18 @@ pub const MUST_HAPPEN: &[(&str, &[&str])] = &[
         ],
     ),
     ("network", &["retransmission", "timeout"]),
-    ("operator", &["start", "stop", "kill", "two stops and a start", "start failed", "stop above budget", "requests dropped"]),
+    (
+        "operator",
+        &[
+            "start",
+            "stop",
+            "kill",
+            "two stops and a start",
+            "start failed",
+            "stop above budget",
+            "requests dropped",
+        ],
+    ),
     ("server", &["replays", "clients expired"]),
 ];
 

@@ -13,7 +13,7 @@ use holdfast_vfs::memfs::{MemFs, MemFsOptions};
 use crate::checkers::disk::Disk;
 use crate::client::Client;
 use crate::executor::{Ended, Executor};
-use crate::host::{Host, STOP_BUDGET, STOP_SLACK};
+use crate::host::{Host, STOP_BUDGET};
 use crate::journal::{Journal, Tracing, Violation};
 use crate::operator;
 use crate::options::Options;
@@ -21,11 +21,17 @@ use crate::rng::Rng;
 use crate::sim::Sim;
 use crate::storage::Storage;
 use crate::sync::lock;
-use crate::workload::{Actor, RECORDS, SHARED_DIR};
+use crate::workload::{Actor, RECORDS, SHARED_DIR, probe};
 
 /// Within which everybody must be done when faults are over, beside what leases and the steps
 /// left take.
 const CALM: Duration = Duration::from_secs(120);
+
+/// After the last stop, for work that comes too late.
+const LATE: Duration = Duration::from_secs(2);
+
+/// The number of the first probing client.
+const PROBE: u32 = 900;
 
 /// For each step that may be left.
 const CALM_STEP: Duration = Duration::from_secs(15);
@@ -61,7 +67,7 @@ pub fn run(seed: u64, tracing: Tracing) -> Outcome {
 pub fn run_with(seed: u64, options: Options, tracing: Tracing) -> Outcome {
     let journal = Journal::new(tracing);
     let rng = Rng::new(seed);
-    let executor = Executor::new(rng.split(2), journal.clone());
+    let executor = Executor::new(rng.split(2), journal.clone(), options.preemption());
     let sim = Sim::new(executor.clone(), journal.clone(), options.clone());
     let ran = catch_unwind(AssertUnwindSafe(|| World::new(&sim, &rng).run()));
     if let Err(panic) = ran {
@@ -130,7 +136,25 @@ impl World {
             return sim.checkers.liveness.time_is_over(&format!("{ended:?}"));
         }
         if !sim.journal.is_broken() {
+            self.probe();
+        }
+        if !sim.journal.is_broken() {
             self.end();
+        }
+    }
+
+    /// Looks for what clients that are gone have left behind.
+    fn probe(&self) {
+        let sim = &self.sim;
+        for (n, host) in self.hosts.iter().enumerate() {
+            let client = Client::new(sim, host, PROBE + n as u32, [7; 8]);
+            sim.checkers.liveness.begins(&client.name, "probes");
+            sim.outside.go(probe(client));
+        }
+        let over = || sim.journal.is_broken() || sim.checkers.liveness.all_ended();
+        let ended = sim.executor.run(sim.now() + CALM + sim.options.lease * 2, over);
+        if ended != Ended::Done {
+            sim.checkers.liveness.time_is_over(&format!("{ended:?}"));
         }
     }
 
@@ -151,7 +175,7 @@ impl World {
             return sim.journal.violation("operator", "the last stop did not end");
         }
         // Work of an instance that comes too late has time to show itself.
-        sim.executor.run(sim.now() + STOP_SLACK.max(sim.options.slow_max), || false);
+        sim.executor.run(sim.now() + LATE, || false);
         for host in &self.hosts {
             let (name, files) = (&host.name, host.disk.files());
             sim.checkers.disk.compare(name, files);

@@ -29,6 +29,7 @@ pub struct Storage {
     undo: Mutex<Undo>,
     released: Bell,
     hangs: AtomicUsize,
+    panics: AtomicUsize,
 }
 
 impl Storage {
@@ -36,7 +37,16 @@ impl Storage {
     pub fn new(sim: &Arc<Sim>, inner: MemFs, mut rng: Rng) -> Arc<Self> {
         let undo = Mutex::new(Undo::new(rng.next()));
         let (released, hangs) = (Bell::default(), AtomicUsize::new(0));
-        Arc::new(Self { sim: sim.clone(), inner, rng: Mutex::new(rng), undo, released, hangs })
+        let panics = AtomicUsize::new(0);
+        Arc::new(Self {
+            sim: sim.clone(),
+            inner,
+            rng: Mutex::new(rng),
+            undo,
+            released,
+            hangs,
+            panics,
+        })
     }
 
     /// The files, without any fault.
@@ -65,6 +75,11 @@ impl Storage {
         self.released.ring();
     }
 
+    /// How many calls panicked since the last time this was asked.
+    pub fn take_panics(&self) -> usize {
+        self.panics.swap(0, Ordering::Relaxed)
+    }
+
     /// How many calls hang.
     pub fn hangs(&self) -> usize {
         self.hangs.load(Ordering::Relaxed)
@@ -79,6 +94,21 @@ pub struct View {
     name: String,
     ended: AtomicBool,
     open: Arc<AtomicUsize>,
+    abandoned: AtomicUsize,
+}
+
+/// A call that was not answered yet.
+struct Call<'a> {
+    view: &'a View,
+    answered: bool,
+}
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        if !self.answered && !std::thread::panicking() {
+            self.view.abandoned.fetch_add(1, Ordering::Relaxed);
+        }
+    }
 }
 
 /// An open file, counted as a descriptor would be.
@@ -97,7 +127,9 @@ impl Drop for Descriptor {
 impl View {
     /// The view of the instance of a generation.
     pub fn new(disk: Arc<Storage>, name: String, generation: u64) -> Self {
-        Self { disk, generation, name, ended: AtomicBool::new(false), open: Arc::default() }
+        let (ended, open, abandoned) =
+            (AtomicBool::new(false), Arc::default(), AtomicUsize::new(0));
+        Self { disk, generation, name, ended, open, abandoned }
     }
 
     /// The instance is gone.
@@ -108,6 +140,11 @@ impl View {
     /// The generation of its instance.
     pub const fn generation(&self) -> u64 {
         self.generation
+    }
+
+    /// How many calls were dropped before they were answered.
+    pub fn abandoned(&self) -> usize {
+        self.abandoned.load(Ordering::Relaxed)
     }
 
     /// How many files are open.
@@ -151,9 +188,15 @@ macro_rules! through {
     ($self:ident, $call:literal, $effect:expr) => {{
         let gate = $self.gate($call);
         Reply::later(async move {
-            gate.before(&$self.disk).await?;
-            let result = $effect;
-            gate.after(&$self.disk).await;
+            let mut call = Call { view: $self, answered: false };
+            let run = async {
+                gate.before(&$self.disk).await?;
+                let result = $effect;
+                gate.after(&$self.disk).await;
+                result
+            };
+            let result = run.await;
+            call.answered = true;
             result
         })
     }};

@@ -3,6 +3,7 @@
 
 mod data;
 mod names;
+mod probe;
 mod shared;
 mod verify;
 
@@ -20,6 +21,7 @@ use crate::rng::Rng;
 use crate::sim::Sim;
 use crate::transition::{self, Step};
 
+pub use probe::probe;
 pub use shared::{RECORDS, SHARED_DIR};
 
 /// Between two attempts at what must be done although the storage fails.
@@ -133,7 +135,16 @@ impl Actor {
     /// A request that changes something. What may have been executed already is asked again until
     /// the answer is certain.
     async fn change_request(&self, ops: &[Op<'_>], num: OpNum) -> (Done, Status, bool) {
-        let mut in_doubt = false;
+        self.change_again(ops, num, false).await
+    }
+
+    /// As [`Actor::change_request`], after attempts that may have been executed already.
+    async fn change_again(
+        &self,
+        ops: &[Op<'_>],
+        num: OpNum,
+        mut in_doubt: bool,
+    ) -> (Done, Status, bool) {
         loop {
             let done = self.client.request(true, ops).await;
             in_doubt |= done.in_doubt;

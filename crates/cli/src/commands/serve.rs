@@ -1,7 +1,6 @@
 //! `holdfast serve`: exports directories, or memory, until a signal comes.
 
 use std::error::Error;
-use std::fmt;
 use std::fs::File;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -9,8 +8,8 @@ use std::time::Duration;
 
 use holdfast_base::World;
 use holdfast_localfs::{LocalFs, Mode, OpenError, Options};
-use holdfast_net::{Congestion, Notice, Service, ServiceConfig};
-use holdfast_server::{Config, Export, ExportError, Exports};
+use holdfast_net::{Congestion, Notice, Runtime, RuntimeConfig, ServeConfig, Service};
+use holdfast_server::{Builder, Export};
 use holdfast_vfs::Fsid;
 use holdfast_vfs::memfs::{MemFs, MemFsOptions};
 use rustix::process::{Resource, getrlimit};
@@ -38,23 +37,35 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Box<dyn Error>> {
     let mut stops = Stops::catch()?;
     let state = state(args, &directories)?;
     let secrets = &state.secrets;
-    let mut config = ServiceConfig {
+    let runtime = runtime(args)?;
+    let exports = exports(&directories, args.squash, &secrets.handle_key, &runtime)?;
+    let mut config = ServeConfig {
         listen,
-        prepare_thread: Arc::new(holdfast_localfs::prepare_thread),
+        stop_budget: STOP_BUDGET,
         notice: Arc::new(|notice: Notice| warn(format_args!("{notice}"))),
-        ..ServiceConfig::default()
+        ..ServeConfig::default()
     };
-    config.loops = args.loops.map_or(config.loops, usize::from);
     config.threads = args.threads.map_or(config.threads, usize::from);
-    let service = Service::start(config, |world| {
-        let exports = exports(&directories, args.squash, &secrets.handle_key, &world)?;
-        Ok::<_, ConfigError>(Config { exports, lease, identity: secrets.identity })
+    let service = runtime.serve(config, |server| {
+        let server = server.lease(lease).identity(secrets.identity);
+        exports.into_iter().fold(server, Builder::export)
     })?;
     announce(&service);
     stops.wait();
     stop(&service);
     drop(state);
     Ok(())
+}
+
+fn runtime(args: &ServeArgs) -> Result<Runtime, holdfast_net::StartError> {
+    let mut config = RuntimeConfig {
+        // All threads are the service's.
+        threads: 0,
+        prepare_thread: Arc::new(holdfast_localfs::prepare_thread),
+        ..RuntimeConfig::default()
+    };
+    config.loops = args.loops.map_or(config.loops, usize::from);
+    Runtime::start(config)
 }
 
 /// Where the state is, if anywhere.
@@ -82,50 +93,20 @@ fn state(args: &ServeArgs, directories: &[Directory]) -> Result<State, Box<dyn E
     Ok(State { secrets, _lock: Some(lock) })
 }
 
-/// Why the exports cannot be made.
-#[derive(Debug)]
-enum ConfigError {
-    Open(OpenError),
-    Join(ExportError),
-}
-
-impl From<OpenError> for ConfigError {
-    fn from(error: OpenError) -> Self {
-        Self::Open(error)
-    }
-}
-
-impl From<ExportError> for ConfigError {
-    fn from(error: ExportError) -> Self {
-        Self::Join(error)
-    }
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Open(error) => error.fmt(f),
-            Self::Join(error) => error.fmt(f),
-        }
-    }
-}
-
-impl Error for ConfigError {}
-
+/// Opens each export in a world of its own, so that one that hangs leaves threads for the others.
 fn exports(
     directories: &[Directory],
     squash: Squash,
     key: &[u8; 16],
-    world: &Arc<dyn World>,
-) -> Result<Exports, ConfigError> {
+    runtime: &Runtime,
+) -> Result<Vec<Export>, OpenError> {
     let squash = match squash {
         Squash::None => holdfast_server::Squash::None,
         Squash::Root => holdfast_server::Squash::Root,
         Squash::All => holdfast_server::Squash::All,
     };
     if directories.is_empty() {
-        let export = Export::new("/", memory(world.clone())).squash(squash);
-        return Ok(Exports::new(vec![export])?);
+        return Ok(vec![Export::new("/", memory(runtime.world())).squash(squash)]);
     }
     let fd_budget = fd_budget(directories.len());
     let mut list = Vec::new();
@@ -134,12 +115,12 @@ fn exports(
         options.export_id = Export::id_of(&directory.name);
         options.read_only = directory.read_only;
         options.fd_budget = Some(fd_budget);
-        let fs = LocalFs::open(&directory.path, world.clone(), options)?;
+        let fs = LocalFs::open(&directory.path, runtime.world(), options)?;
         tell_export(directory, &fs);
         let export = Export::new(&directory.name, Arc::new(fs));
         list.push(export.read_only(directory.read_only).squash(squash));
     }
-    Ok(Exports::new(list)?)
+    Ok(list)
 }
 
 /// Half of the descriptors are for the caches of all exports together.
@@ -217,7 +198,8 @@ fn host(addr: &SocketAddr) -> String {
 
 fn stop(service: &Service) {
     info(format_args!("stopping"));
-    let report = service.stop(STOP_BUDGET);
+    let instance = service.server().instance();
+    let report = service.stop();
     for running in &report.given_up {
         warn(format_args!("gave up on {running}"));
     }
@@ -227,8 +209,9 @@ fn stop(service: &Service) {
             report.jobs_dropped, report.threads_left
         ));
     }
-    let counts = service.instance().counters();
-    let counts: Vec<_> = counts.iter().chain(service.counters().iter()).collect();
+    let counts = instance.map(|instance| instance.counters()).unwrap_or_default();
+    let network = service.runtime().counters();
+    let counts: Vec<_> = counts.iter().chain(network.iter()).collect();
     for (name, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
         info(format_args!("{name} {count}"));
     }

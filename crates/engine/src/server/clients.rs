@@ -46,6 +46,8 @@ pub struct Dropped {
     pub client: ClientId,
     /// Its name for itself.
     pub owner: Box<[u8]>,
+    /// Whether its record was confirmed: one that was not says nothing about who has its name.
+    pub confirmed: bool,
     /// The sessions it had.
     pub sessions: Vec<SessionId>,
 }
@@ -345,6 +347,13 @@ impl Clients {
         Ok(record.owner.clone())
     }
 
+    /// Whether a client of this name has said RECLAIM_COMPLETE.
+    pub fn has_reclaimed(&self, owner: &[u8]) -> bool {
+        let confirmed = self.owners.get(owner).and_then(|owner| owner.confirmed);
+        let record = confirmed.and_then(|id| self.records.get(&id));
+        record.is_some_and(|record| record.reclaim_complete)
+    }
+
     /// The names of the clients that said RECLAIM_COMPLETE.
     pub fn reclaimed(&self) -> Vec<Box<[u8]>> {
         let done = self.records.values().filter(|record| record.reclaim_complete);
@@ -416,7 +425,8 @@ impl Clients {
                 self.owners.remove(&record.owner);
             }
         }
-        Some(Dropped { client, owner: record.owner, sessions: record.sessions })
+        let Record { owner, confirmed, sessions, .. } = record;
+        Some(Dropped { client, owner, confirmed, sessions })
     }
 }
 

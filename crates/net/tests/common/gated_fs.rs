@@ -28,7 +28,8 @@ impl Gate {
         self.state.lock().unwrap().1
     }
 
-    fn pass(&self) {
+    /// Waits until the gate is open.
+    pub(crate) fn pass(&self) {
         let mut state = self.state.lock().unwrap();
         state.1 += 1;
         while !state.0 {

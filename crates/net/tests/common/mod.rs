@@ -1,67 +1,69 @@
 //! A service over memory, and a peer that speaks to it over a real socket.
 #![allow(dead_code)] // Each test program uses a part of it.
 
+pub(crate) mod client;
+pub(crate) mod fuse;
 pub(crate) mod gated_fs;
 pub(crate) mod session;
 
-use std::convert::Infallible;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_base::World;
-use holdfast_net::{Service, ServiceConfig};
-use holdfast_server::{Config, Export, Exports};
+use holdfast_net::{Runtime, RuntimeConfig, ServeConfig, Service};
 use holdfast_vfs::memfs::{MemFs, MemFsOptions};
 use holdfast_vfs::{FileSystem, Fsid};
 
 /// Longer than anything here takes: a test that waits so long has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-const LEASE: Duration = Duration::from_secs(90);
+/// What a runtime and its one service are started with.
+pub(crate) type Setup = (RuntimeConfig, ServeConfig);
 
-/// A configuration that listens on any port of the loopback address.
-pub(crate) fn config() -> ServiceConfig {
+/// A service on any port of the loopback address, whose threads are all the threads there are.
+pub(crate) fn config() -> Setup {
+    with(|_, _| {})
+}
+
+/// The same, with a change.
+pub(crate) fn with(change: impl FnOnce(&mut RuntimeConfig, &mut ServeConfig)) -> Setup {
     let listen = vec![(Ipv4Addr::LOCALHOST, 0).into()];
-    ServiceConfig { listen, threads: 2, ..ServiceConfig::default() }
+    let mut runtime = RuntimeConfig { threads: 0, ..RuntimeConfig::default() };
+    let mut serve =
+        ServeConfig { listen, threads: 2, stop_budget: PATIENCE, ..ServeConfig::default() };
+    change(&mut runtime, &mut serve);
+    (runtime, serve)
 }
 
 /// An empty file system in memory.
-pub(crate) fn memory(world: &Arc<dyn World>) -> Arc<dyn FileSystem> {
+pub(crate) fn memory(world: Arc<dyn World>) -> Arc<MemFs> {
     let fsid = Fsid { major: 1, minor: 1 };
     let options = MemFsOptions { limit_bytes: 1 << 26, limit_files: 1000, fsid };
-    Arc::new(MemFs::new(world.clone(), options))
+    Arc::new(MemFs::new(world, options))
 }
 
 /// A service over what `fs` makes.
 pub(crate) fn serve(
-    config: ServiceConfig,
-    fs: impl FnOnce(&Arc<dyn World>) -> Arc<dyn FileSystem>,
+    (runtime, serve): Setup,
+    fs: impl FnOnce(Arc<dyn World>) -> Arc<dyn FileSystem>,
 ) -> Service {
-    let made = Service::start(config, |world| {
-        let exports = vec![Export::new("/", fs(&world))];
-        let exports = Exports::new(exports).expect("one export is a tree");
-        Ok::<_, Infallible>(Config { exports, lease: LEASE, identity: [7; 16] })
-    });
-    made.expect("the loopback address can be listened on")
+    let runtime = Runtime::start(runtime).expect("threads can be started");
+    let fs = fs(runtime.world());
+    let service = runtime.serve(serve, |server| server.root(fs));
+    service.expect("the loopback address can be listened on")
 }
 
 /// A service over memory.
-pub(crate) fn start(config: ServiceConfig) -> Service {
-    serve(config, memory)
+pub(crate) fn start(setup: Setup) -> Service {
+    serve(setup, |world| memory(world))
 }
 
-/// A service over memory, and its world.
-pub(crate) fn start_with_world(config: ServiceConfig) -> (Service, Arc<dyn World>) {
-    let kept = Arc::new(Mutex::new(None));
-    let place = kept.clone();
-    let service = serve(config, move |world| {
-        *place.lock().unwrap() = Some(world.clone());
-        memory(world)
-    });
-    let world = kept.lock().unwrap().take();
-    (service, world.expect("it was given a world"))
+/// How many entries a directory of this process's has in `/proc`.
+pub(crate) fn count_own(dir: &str) -> usize {
+    let entries = std::fs::read_dir(format!("/proc/self/{dir}"));
+    entries.expect("a process may see itself").count()
 }
 
 /// A client's end of a connection.

@@ -14,7 +14,7 @@ use super::Peer;
 /// Bytes of the header of an accepted reply.
 const REPLY_HEADER: usize = 24;
 
-const CHANNEL: ChannelAttrs = ChannelAttrs {
+pub(crate) const CHANNEL: ChannelAttrs = ChannelAttrs {
     headerpadsize: 0,
     maxrequestsize: 1 << 20,
     maxresponsesize: 1 << 20,
@@ -39,7 +39,7 @@ impl Session {
             state_protect: StateProtectArgs::None,
             client_impl_id: None,
         }));
-        peer.send(&compound(1, &[exchange]));
+        peer.send(&compound(1, 1, &[exchange]));
         let reply = peer.record();
         let OpBody::ExchangeId(known) = only_result(&reply) else { panic!("it was EXCHANGE_ID") };
         let create = Op::CreateSession(Box::new(CreateSessionArgs {
@@ -51,7 +51,7 @@ impl Session {
             cb_program: 0x4000_0000,
             sec_parms: Vec::new(),
         }));
-        peer.send(&compound(2, &[create]));
+        peer.send(&compound(2, 1, &[create]));
         let reply = peer.record();
         let OpBody::CreateSession(made) = only_result(&reply) else { panic!("it made a session") };
         Self { peer, id: made.sessionid }
@@ -59,6 +59,11 @@ impl Session {
 
     /// Asks for the attributes of the root, as the first request of a slot.
     pub(crate) fn ask(&mut self, xid: u32, slotid: u32) {
+        self.ask_of(&[], xid, slotid);
+    }
+
+    /// The same of what these operations lead to from the root.
+    pub(crate) fn ask_of(&mut self, way: &[Op<'_>], xid: u32, slotid: u32) {
         let sequence = Op::Sequence(SequenceArgs {
             sessionid: self.id,
             sequenceid: 1,
@@ -67,7 +72,9 @@ impl Session {
             cachethis: true,
         });
         let attrs = Op::GetAttr(GetAttrArgs { attr_request: Bitmap::of(&[nfs4::attr::SIZE]) });
-        self.peer.send(&compound(xid, &[sequence, Op::PutRootFh, attrs]));
+        let ops: Vec<_> =
+            [sequence, Op::PutRootFh].into_iter().chain(way.to_vec()).chain([attrs]).collect();
+        self.peer.send(&compound(xid, 1, &ops));
     }
 
     /// The xid and the status of the next reply.
@@ -78,19 +85,21 @@ impl Session {
     }
 }
 
-fn compound(xid: u32, ops: &[Op<'_>]) -> Vec<u8> {
+/// A COMPOUND call as a record.
+pub(crate) fn compound(xid: u32, minor: u32, ops: &[Op<'_>]) -> Vec<u8> {
     let (prog, vers, proc) = (nfs4::PROGRAM, nfs4::VERSION, nfs4::PROC_COMPOUND);
     let header = CallHeader { xid, prog, vers, proc, cred: Credential::None };
     let mut w = Writer::default();
     write_call_header(&mut w, &header, b"test");
-    let count = CompoundArgs::begin(&mut w, b"", 1);
+    let count = CompoundArgs::begin(&mut w, b"", minor);
     w.patch_u32(count, ops.len() as u32);
     ops.iter().for_each(|op| op.encode(&mut w));
     finish_record(&mut w, 0);
     w.into_inner()
 }
 
-fn results(reply: &[u8]) -> CompoundRes<'_> {
+/// The results in a reply record without its mark.
+pub(crate) fn results(reply: &[u8]) -> CompoundRes<'_> {
     CompoundRes::decode(Reader::new(&reply[REPLY_HEADER..])).expect("the reply decodes")
 }
 

@@ -19,7 +19,8 @@ use holdfast_proto::nfs4::Verifier;
 pub use connection::{Connection, ConnectionError, Notify};
 pub(crate) use progress::Progress;
 pub use scope::Running;
-use scope::{Describe, Scope, Ticket};
+pub(crate) use scope::Ticket;
+use scope::{Describe, Scope};
 
 use crate::counters::{Snapshot, count};
 use crate::exports::Exports;
@@ -226,7 +227,14 @@ impl Instance {
 
     /// Ends the grace period now; `false`: there is none.
     pub async fn end_grace(&self) -> bool {
+        let Some(_joined) = self.enter("a forced end of the grace period") else { return false };
         self.shared.state.force_grace_end().await
+    }
+
+    /// Registers what someone from outside does to the instance: a stop waits for it. None: it
+    /// stops.
+    pub(crate) fn enter(&self, what: &'static str) -> Option<Ticket> {
+        self.shared.enter(Arc::new(what))
     }
 
     /// Begins the end: no connection and no request is taken any more, every reply is still sent.

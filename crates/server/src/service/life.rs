@@ -44,10 +44,10 @@ pub(super) struct Life(Mutex<Inner>);
 pub(super) enum StopNow {
     /// Nothing: this is how the last stop went.
     Down(StopReport),
-    /// Wait for the stop that is under way.
-    Wait,
-    /// Stop this instance.
-    Stop(Arc<Instance>),
+    /// Wait for the stop of this generation, which is under way.
+    Wait(u64),
+    /// Stop this instance, of this generation.
+    Stop(u64, Arc<Instance>),
 }
 
 impl Life {
@@ -94,8 +94,11 @@ impl Life {
     pub(super) async fn begin_stop(&self) -> StopNow {
         self.until(|inner| match inner.phase() {
             Phase::Down => Some(StopNow::Down(inner.last_stop.clone())),
-            Phase::Stopping => Some(StopNow::Wait),
-            Phase::Up => inner.take_up().map(StopNow::Stop),
+            Phase::Stopping => Some(StopNow::Wait(inner.generation)),
+            Phase::Up => {
+                let generation = inner.generation;
+                inner.take_up().map(|instance| StopNow::Stop(generation, instance))
+            }
             Phase::Starting => None,
         })
         .await
@@ -113,10 +116,13 @@ impl Life {
         });
     }
 
-    /// Ready when the stop that is under way has ended.
-    pub(super) async fn stopped(&self) -> StopReport {
-        self.until(|inner| (inner.phase() != Phase::Stopping).then(|| inner.last_stop.clone()))
-            .await
+    /// Ready when the stop of `generation` has ended, whatever has begun since.
+    pub(super) async fn stopped(&self, generation: u64) -> StopReport {
+        self.until(|inner| {
+            let stopping = inner.phase() == Phase::Stopping && inner.generation == generation;
+            (!stopping).then(|| inner.last_stop.clone())
+        })
+        .await
     }
 
     pub(super) fn phase(&self) -> Phase {

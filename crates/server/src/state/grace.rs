@@ -1,14 +1,15 @@
 //! The grace period and the record of clients, as the operations see them.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use holdfast_base::Instant;
-use holdfast_engine::server::{Grace, GraceEnd};
+use holdfast_engine::server::{Dropped, Grace, GraceEnd};
 use holdfast_proto::nfs4::{ClientId, Status};
 
 use super::State;
 use crate::counters::count;
-use crate::records::RecordError;
+use crate::records::{ClientRecords, RecordError};
 
 impl State {
     /// Whether something may be done that could conflict with what is yet to be reclaimed
@@ -51,9 +52,13 @@ impl State {
     /// # Errors
     /// `COMPLETE_ALREADY`; `IO`: the record failed.
     pub(crate) async fn reclaim_complete(&self, client: ClientId) -> Result<(), Status> {
-        let owner = self.with(&self.clients, |clients| clients.reclaiming(client)).await??;
-        self.records.add(&owner).map_err(|error| self.record_failed(&error))?;
-        self.with(&self.clients, |clients| clients.reclaim_complete(client)).await??;
+        let add = |records: &mut Arc<dyn ClientRecords>| {
+            let owner = self.enter(&self.clients, |clients| clients.reclaiming(client))??;
+            records.add(&owner).map_err(|error| self.record_failed(&error))?;
+            self.enter(&self.clients, |clients| clients.reclaim_complete(client))??;
+            Ok::<_, Status>(owner)
+        };
+        let owner = self.with(&self.records, add).await??;
         let end = self.with(&self.grace, |grace| grace.reclaim_complete(&owner)).await?;
         self.end_grace(end).await;
         Ok(())
@@ -79,9 +84,20 @@ impl State {
         self.end_grace(end).await;
     }
 
-    pub(super) async fn forget_record(&self, owner: &[u8]) {
-        // Should it stay on record, the client is only offered a reclaim that finds nothing.
-        let _ = self.records.remove(owner).map_err(|error| self.record_failed(&error));
+    pub(super) async fn forget_record(&self, dropped: &Dropped) {
+        if !dropped.confirmed {
+            return;
+        }
+        let owner = &dropped.owner;
+        let remove = |records: &mut Arc<dyn ClientRecords>| {
+            // It may have come back meanwhile, and be on record for what it holds now.
+            if self.enter(&self.clients, |clients| clients.has_reclaimed(owner)) == Ok(false) {
+                // Should it stay on record, it is only offered a reclaim that finds nothing.
+                let _ = records.remove(owner).map_err(|error| self.record_failed(&error));
+            }
+        };
+        // A poisoned record was counted; the client still goes.
+        let _ = self.with(&self.records, remove).await;
         let end = self.with(&self.grace, |grace| grace.forget(owner)).await.unwrap_or(None);
         self.end_grace(end).await;
     }
@@ -91,13 +107,13 @@ impl State {
         if end.is_none() {
             return;
         }
-        let reclaimed = self.with(&self.clients, |clients| clients.reclaimed()).await;
+        let record = |records: &mut Arc<dyn ClientRecords>| {
+            let reclaimed = self.enter(&self.clients, |clients| clients.reclaimed())?;
+            records.end_grace(&reclaimed).map_err(|error| self.record_failed(&error))
+        };
         // Should the end not be on record, a restart would offer reclaims again: those who hold
         // nothing find nothing.
-        let _ = self
-            .records
-            .end_grace(&reclaimed.unwrap_or_default())
-            .map_err(|error| self.record_failed(&error));
+        let _ = self.with(&self.records, record).await;
         let _ = self.with(&self.grace, Grace::end_recorded).await;
         self.grace_is_on.store(false, Ordering::Release);
         count(&self.counters.grace_ends);

@@ -36,6 +36,7 @@ impl<T> Admin<T> {
 
     /// Polls it and the world's tasks until nothing moves; whether it is done.
     pub(crate) fn settle(&mut self, world: &TestWorld) -> bool {
+        world.run_tasks();
         while self.is_woken() {
             self.poll();
             world.run_tasks();

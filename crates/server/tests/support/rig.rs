@@ -150,7 +150,9 @@ pub(crate) fn run<T>(
         }
         match chooser.pick(&ready) {
             Actor::Worker(at) => workers[at].step(),
-            Actor::Admin(at) => drop(admins[at].poll()),
+            Actor::Admin(at) => {
+                admins[at].poll();
+            }
             Actor::Task(number) => world.poll_task(number),
         }
         look(workers);

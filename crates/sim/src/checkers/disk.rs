@@ -146,13 +146,14 @@ mod tests {
 
     use super::*;
     use crate::checkers::testing::verdicts;
-    use crate::executor::Executor;
+    use crate::executor::{Executor, Preemption};
     use crate::journal::Tracing;
     use crate::model::Change;
     use crate::rng::Rng;
 
     fn disk() -> MemFs {
-        let executor = Executor::new(Rng::new(1), Journal::new(Tracing::Off));
+        let executor =
+            Executor::new(Rng::new(1), Journal::new(Tracing::Off), Preemption::default());
         let world = Arc::new(executor.world(0, Duration::from_secs(1)));
         let fsid = Fsid { major: 1, minor: 1 };
         let options = MemFsOptions { limit_bytes: 1 << 20, limit_files: 100, fsid };

@@ -55,6 +55,14 @@ impl Leaks {
         }
     }
 
+    /// How many calls to the file system nobody waited for until the end of a stop.
+    pub fn abandoned(&self, server: &str, report: &StopReport, calls: usize) {
+        if calls > 0 && report.is_clean() {
+            let message = format!("{server} stopped and abandoned {calls} requests");
+            self.journal.violation("leaks", message);
+        }
+    }
+
     /// What is alive of an instance after its end.
     pub fn left(&self, server: &str, generation: u64, alive: Alive, open_files: usize) {
         if alive != Alive::default() || open_files > 0 {
@@ -85,6 +93,7 @@ mod tests {
             leaks.left("s", 1, none, 0);
             leaks.stop("s", &StopReport::default(), Duration::ZERO, false);
             leaks.stop("s", &given_up(), STOP_BUDGET, true);
+            leaks.abandoned("s", &given_up(), 1);
             leaks.counters("s", 1, &Snapshot::default());
         });
         assert!(right.is_empty());
@@ -96,9 +105,10 @@ mod tests {
             leaks.stop("s", &StopReport::default(), Duration::from_secs(60), true);
             leaks.stop("s", &given_up(), STOP_BUDGET, false);
             leaks.stop("s", &given_up(), Duration::ZERO, true);
+            leaks.abandoned("s", &StopReport::default(), 1);
             leaks.counters("s", 1, &Snapshot { panics: 1, ..Snapshot::default() });
             leaks.counters("s", 1, &Snapshot { grace_ends: 2, ..Snapshot::default() });
         });
-        assert_eq!(wrong.len(), 9);
+        assert_eq!(wrong.len(), 10);
     }
 }

@@ -25,6 +25,8 @@ use crate::sync::{Bell, either, lock};
 
 const DELAY_FIRST: Duration = Duration::from_millis(20);
 const DELAY_MAX: Duration = Duration::from_secs(1);
+/// How often a client asks again whether its record can be destroyed.
+const BUSY_MAX: u32 = 3;
 
 /// What a request that is not idempotent is answered with.
 pub struct Done {
@@ -382,6 +384,7 @@ impl Client {
 
     async fn destroy_clientid(&self) {
         let Some((clientid, _)) = lock(&self.state).clientid else { return };
+        let mut busy = 0;
         loop {
             let args = DestroyClientIdArgs { clientid };
             let Some(reply) = self.alone(Op::DestroyClientId(args)).await else { continue };
@@ -389,6 +392,12 @@ impl Client {
             match reply.status() {
                 Status::OK | Status::STALE_CLIENTID => return,
                 Status::DELAY => self.sim.after(DELAY_MAX).await,
+                // As Linux does: a session that died may not be forgotten yet.
+                Status::CLIENTID_BUSY if busy < BUSY_MAX => {
+                    busy += 1;
+                    self.sim.journal.count("client", "client id busy");
+                    self.sim.after(DELAY_MAX).await;
+                }
                 other => {
                     self.sim.checkers.tree.unexpected(&self.name, "DESTROY_CLIENTID", other);
                     return;

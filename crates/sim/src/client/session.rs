@@ -116,6 +116,11 @@ pub async fn request(
         let record = wire::call(xid, tag, minor, &all);
         let answer = rpc.call(xid, &record).await;
         sent += answer.sent;
+        if Reply::is_system_error(&answer.record) {
+            sim.journal.count("client", "system error");
+            sim.after(backoff).await;
+            continue;
+        }
         let reply = match Reply::new(answer.record, answer.generation) {
             Ok(reply) => reply,
             Err(error) => {

@@ -93,6 +93,11 @@ impl Reply {
         results
     }
 
+    /// Whether a record says that the server failed in the middle of the call.
+    pub fn is_system_error(record: &[u8]) -> bool {
+        record.get(HEADER - 4..HEADER) == Some(&[0, 0, 0, 5])
+    }
+
     /// The status of the compound.
     pub fn status(&self) -> Status {
         let body = self.record.get(HEADER..).unwrap_or_default();

@@ -14,6 +14,7 @@ use crate::sim::Sim;
 pub(super) struct Gate {
     before: Option<Duration>,
     hang: bool,
+    panic: bool,
     error: Option<Error>,
     after: Option<Duration>,
 }
@@ -33,6 +34,9 @@ impl Gate {
         if rng.below(10_000) < u64::from(options.hang_per_10k) {
             sim.journal.count("fault", "storage hang");
             gate.hang = true;
+        }
+        if changes(call) && rng.below(10_000) < u64::from(options.panic_per_10k) {
+            gate.panic = true;
         }
         if rng.chance(options.error_permille) {
             let error = refusal(rng, call);
@@ -61,17 +65,22 @@ impl Gate {
         if let Some(time) = self.after {
             disk.sim.after(time).await;
         }
+        if self.panic {
+            disk.sim.journal.count("fault", "storage panic");
+            disk.panics.fetch_add(1, Ordering::Relaxed);
+            // Without the hook, which would print it.
+            std::panic::resume_unwind(Box::new("the storage panics"));
+        }
     }
+}
+
+fn changes(call: &str) -> bool {
+    matches!(call, "setattr" | "create" | "make_node" | "remove" | "rename" | "link" | "write")
 }
 
 /// Reading may fail too, but it never fails for want of space.
 fn refusal(rng: &mut Rng, call: &str) -> Error {
-    match call {
-        "setattr" | "create" | "make_node" | "remove" | "rename" | "link" | "write" => {
-            *rng.pick(&REFUSALS)
-        }
-        _ => *rng.pick(&REFUSALS[..2]),
-    }
+    if changes(call) { *rng.pick(&REFUSALS) } else { *rng.pick(&REFUSALS[..2]) }
 }
 
 struct Hanging<'a>(&'a Storage);

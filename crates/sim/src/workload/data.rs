@@ -8,7 +8,7 @@ use holdfast_proto::nfs4::{
 use super::names::{Attrs, compared, handle_of, put};
 use super::{AGAIN, Actor, BOTH, Opened, Unsafe};
 use crate::client::Done;
-use crate::client::held::{Held, open_op};
+use crate::client::held::{Held, SharedHeld, open_op};
 use crate::model::NodeId;
 use crate::sync::lock;
 
@@ -149,13 +149,15 @@ impl Actor {
         data: &[u8],
         unstable: bool,
     ) -> Option<Unsafe> {
+        let mut maybe = false;
         loop {
             let held = self.held(at);
             let stable = if unstable { StableHow::UNSTABLE } else { StableHow::FILE_SYNC };
             let args = WriteArgs { stateid: held.stateid, offset, stable, data };
             let ops = [put(&held.handle), Op::Write(args)];
             let crashes = self.client.host.disk.crashes();
-            let (done, status, _) = self.change_request(&ops, OpNum::WRITE).await;
+            let (done, status, in_doubt) = self.change_again(&ops, OpNum::WRITE, maybe).await;
+            maybe = in_doubt;
             if self.lost(&held, &done, status) {
                 if !self.reopen(at, &held).await {
                     return None;
@@ -292,13 +294,15 @@ impl Actor {
         let node = self.opens[at].node;
         self.flush(node).await;
         let Some(at) = self.opens.iter().position(|opened| opened.node == node) else { return };
+        let mut maybe = false;
         loop {
             let held = self.held(at);
             let attrs = Attrs::new(&[AttrValue::Size(size)]);
             let (stateid, obj_attributes) = (held.stateid, attrs.fattr());
             let set = Op::SetAttr(SetAttrArgs { stateid, obj_attributes });
             let ops = [put(&held.handle), set, compared()];
-            let (done, status, _) = self.change_request(&ops, OpNum::SETATTR).await;
+            let (done, status, in_doubt) = self.change_again(&ops, OpNum::SETATTR, maybe).await;
+            maybe = in_doubt;
             if self.lost(&held, &done, status) {
                 if !self.reopen(at, &held).await {
                     return;
@@ -320,18 +324,49 @@ impl Actor {
         self.flush(node).await;
         let Some(at) = self.opens.iter().position(|opened| opened.node == node) else { return };
         let opened = self.opens.remove(at);
-        self.client.give_up(&opened.held);
-        let held = lock(&opened.held).clone();
-        let args = CloseArgs { seqid: 0, open_stateid: held.stateid };
-        let ops = [put(&held.handle), Op::Close(args)];
-        let (done, status, in_doubt) = self.change_request(&ops, OpNum::CLOSE).await;
-        if self.refused(status) {
+        self.close_held(&opened.held).await;
+    }
+
+    /// An OPEN of which nobody knows whether it was executed: opens by the same owner and closes.
+    pub(super) async fn settle(&self, dir: &[u8], name: &str, owner: Vec<u8>) {
+        loop {
+            let claim = OpenClaim::Null(name.as_bytes());
+            let open = open_op(&owner, BOTH, OpenHow::NoCreate, claim);
+            let (done, status, _) =
+                self.change_request(&[put(dir), open, Op::GetFh], OpNum::OPEN).await;
+            if self.refused(status) {
+                self.sim.after(AGAIN).await;
+                continue;
+            }
+            let (stateid, handle) = (stateid_of(&done), handle_of(&done.reply));
+            if let (Some(stateid), Some(handle)) = (stateid, handle) {
+                let (epoch, generation) = (done.epoch, done.reply.generation);
+                self.sim.checkers.generations.stateid_made(&stateid, generation);
+                let held = Held { handle, owner, share: BOTH, stateid, epoch, generation };
+                self.close_held(&self.client.hold(held)).await;
+            }
             return;
         }
-        let same = held.epoch == done.epoch && held.generation == done.reply.generation;
-        let lost = is_state_lost(status) && (in_doubt || !same);
-        if !lost {
-            self.expect("CLOSE", status, &[Status::OK]);
+    }
+
+    /// CLOSE, once more where a reclaim has given the open another name meanwhile.
+    pub(super) async fn close_held(&self, shared: &SharedHeld) {
+        self.client.give_up(shared);
+        let mut maybe = false;
+        loop {
+            let held = lock(shared).clone();
+            let args = CloseArgs { seqid: 0, open_stateid: held.stateid };
+            let ops = [put(&held.handle), Op::Close(args)];
+            let (done, status, in_doubt) = self.change_again(&ops, OpNum::CLOSE, maybe).await;
+            maybe = in_doubt;
+            let same = held.epoch == done.epoch && held.generation == done.reply.generation;
+            if !is_state_lost(status) || (same && !in_doubt) {
+                self.expect("CLOSE", status, &[Status::OK]);
+                return;
+            }
+            if lock(shared).stateid == held.stateid {
+                return;
+            }
         }
     }
 }

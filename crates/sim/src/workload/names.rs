@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use holdfast_proto::nfs4::{
     AttrValue, Bitmap, CreateArgs, CreateHow, CreateType, CreateVerfAttr, Fattr, FileType,
     GetAttrArgs, LinkArgs, LookupArgs, Op, OpBody, OpNum, OpenClaim, OpenHow, PutFhArgs,
-    ReadDirArgs, RemoveArgs, RenameArgs, SetAttrArgs, Stateid,
-    Status, Verifier, attr, encode_fattr,
+    ReadDirArgs, RemoveArgs, RenameArgs, SetAttrArgs, Stateid, Status, Verifier, attr,
+    encode_fattr,
 };
 use holdfast_proto::xdr::{Decode, Reader, Writer};
 
@@ -154,6 +154,10 @@ impl Actor {
         let Ok(node) = first else { return };
         self.model = after;
         if status != Status::OK {
+            if let Change::Guarded(dir, name) | Change::Exclusive(dir, name) = change {
+                let dir = self.handle(*dir).await;
+                self.settle(&dir, name, owner).await;
+            }
             return;
         }
         self.sim.checkers.exactly_once.succeeded(done.tag, call);

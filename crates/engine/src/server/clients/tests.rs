@@ -202,3 +202,17 @@ fn new_state_waits_for_reclaim_complete() {
     assert_eq!(clients.check_new_state(id), Ok(()));
     assert_eq!(clients.reclaim_complete(id), Err(Status::COMPLETE_ALREADY));
 }
+
+#[test]
+fn a_record_that_was_never_confirmed_is_told_from_the_one_that_was() {
+    let mut clients = Clients::new(7);
+    let old = confirmed(&mut clients, 1);
+    assert!(!clients.has_reclaimed(b"a"));
+    assert_eq!(clients.reclaim_complete(old), Ok(()));
+    let new = clients.exchange_id(&exchange(b"a", 2, ALICE, false), NOW, |_| true).unwrap();
+    assert!(clients.has_reclaimed(b"a") && !clients.has_reclaimed(b"b"));
+    assert!(!clients.remove(new.clientid).unwrap().confirmed);
+    assert!(clients.has_reclaimed(b"a"), "the confirmed one is still there");
+    assert!(clients.remove(old).unwrap().confirmed);
+    assert!(!clients.has_reclaimed(b"a"));
+}
