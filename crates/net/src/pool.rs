@@ -87,19 +87,15 @@ impl Pool {
     /// # Errors
     /// A thread could not be started; those before it stay.
     pub(crate) async fn resize(&self, owner: Owner, threads: usize) -> io::Result<usize> {
-        let _turn = self.turn.take().await;
-        let threads = {
-            let mut state = self.lock();
-            state.shares.remove(&owner);
-            let threads = threads.min(THREADS_MAX - state.wanted().min(THREADS_MAX));
-            state.shares.insert(owner, threads);
-            threads
-        };
-        let adjusted = self.adjust().await;
+        let (before, threads) = self.set_share(owner, threads);
+        let adjusted = self.adjust(threads >= before, threads < before).await;
         let mut state = self.lock();
         let lacking = state.wanted().saturating_sub(self.queue.workers());
-        let reached = threads.saturating_sub(lacking);
-        state.shares.insert(owner, reached);
+        let reached = if adjusted.is_err() { threads.saturating_sub(lacking) } else { threads };
+        // Unless the threads were taken back meanwhile.
+        if let Some(share) = state.shares.get_mut(&owner) {
+            *share = reached;
+        }
         adjusted.map(|()| reached)
     }
 
@@ -107,14 +103,24 @@ impl Pool {
     /// and those that do not end soon are left to themselves, threads and all.
     pub(crate) async fn withdraw(&self, owner: Owner, world: &dyn World) -> Left {
         let jobs_dropped = self.queue.drop_jobs(owner);
-        let _turn = self.turn.take().await;
         let done = poll_fn(|cx| self.queue.poll_done(owner, cx));
         within(world, ABANDON_AFTER, done).await;
         let stuck = self.queue.abandon(owner);
         self.forget(owner, &stuck);
         // Others may be in long jobs: their threads leave when they can.
-        within(world, ABANDON_AFTER, self.adjust()).await;
+        within(world, ABANDON_AFTER, self.adjust(true, true)).await;
         Left { jobs_dropped, threads_left: stuck.len() }
+    }
+
+    /// How many the owner had, and how many of those asked for there may be.
+    fn set_share(&self, owner: Owner, threads: usize) -> (usize, usize) {
+        let mut state = self.lock();
+        let before = state.shares.remove(&owner).unwrap_or_default();
+        let threads = threads.min(THREADS_MAX.saturating_sub(state.wanted()));
+        state.shares.insert(owner, threads);
+        drop(state);
+        self.queue.note_change();
+        (before, threads)
     }
 
     fn forget(&self, owner: Owner, stuck: &[WorkerId]) {
@@ -122,21 +128,27 @@ impl Pool {
         state.shares.remove(&owner);
         // To drop a handle is never to join.
         stuck.iter().for_each(|id| drop(state.handles.remove(id)));
+        drop(state);
+        self.queue.note_change();
     }
 
-    /// Moves the number of threads to what is asked for. Only in turn.
-    async fn adjust(&self) -> io::Result<()> {
-        // What a call that was dropped has left behind.
-        self.queue.set_leaving(0);
+    /// Moves the number of threads to what is asked for. Nobody has the turn while he waits for a
+    /// job to end: it may never.
+    async fn adjust(&self, grows: bool, shrinks: bool) -> io::Result<()> {
         loop {
+            let turn = self.turn.take().await;
+            self.queue.set_leaving(0);
             self.join_left();
+            let seen = self.queue.changes();
             let (have, wanted) = (self.queue.workers(), self.lock().wanted());
-            if have < wanted {
+            if have < wanted && grows {
                 self.start_one().await?;
-            } else if have > wanted {
+            } else if have > wanted && shrinks {
                 self.queue.set_leaving(1);
-                poll_fn(|cx| self.queue.poll_left(cx)).await;
+                drop(turn);
+                poll_fn(|cx| self.queue.poll_change(seen, cx)).await;
             } else {
+                self.queue.set_leaving(have.saturating_sub(wanted).min(1));
                 return Ok(());
             }
         }

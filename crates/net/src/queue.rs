@@ -61,25 +61,25 @@ struct Jobs {
     leaving: usize,
     /// Those that have left, to be joined.
     left: Vec<WorkerId>,
-    /// Told when a thread has left or a job has ended.
+    /// Counts changes of the number of threads that are or shall be.
+    changes: u64,
+    /// Told of those, and when a job has ended.
     watching: Vec<Waker>,
 }
 
 impl Jobs {
-    fn may_take(&self, lane: LaneId) -> bool {
+    /// Where in `turns` the next lane is whose job a thread may take.
+    fn next_turn(&self) -> Option<usize> {
         let free = self.workers.len() - self.busy;
-        let holds = |id| self.lanes.get(&id).map_or(0, |lane| lane.held);
-        if holds(lane) == 0 {
-            return free > 0;
-        }
         let without = self.lanes.values().filter(|lane| lane.held == 0).count();
-        free > without.min(self.workers.len() / 2)
+        let kept = without.min(self.workers.len() / 2);
+        let holds = |id| self.lanes.get(id).is_some_and(|lane| lane.held > 0);
+        self.turns.iter().position(|id| free > if holds(id) { kept } else { 0 })
     }
 
     /// Takes the next job that a thread may take.
     fn pick(&mut self, worker: WorkerId) -> Option<(Owner, Job)> {
-        let at = self.turns.iter().position(|lane| self.may_take(*lane))?;
-        let id = self.turns.remove(at)?;
+        let id = self.turns.remove(self.next_turn()?)?;
         let lane = self.lanes.get_mut(&id)?;
         let (owner, job) = lane.waiting.pop_front()?;
         lane.held += 1;
@@ -234,6 +234,7 @@ impl Queue {
                 jobs.leaving -= 1;
                 jobs.workers.remove(&worker);
                 jobs.left.push(worker);
+                jobs.changes += 1;
                 // It may have been woken for a job.
                 if jobs.waiting > 0 && jobs.idle > 0 {
                     self.changed.notify_one();
@@ -245,7 +246,7 @@ impl Queue {
             }
             if let Some(job) = jobs.pick(worker) {
                 // One who ends a job may make way for two.
-                if jobs.idle > 0 && jobs.turns.iter().any(|lane| jobs.may_take(*lane)) {
+                if jobs.idle > 0 && jobs.next_turn().is_some() {
                     self.changed.notify_one();
                 }
                 return Some(job);
@@ -283,9 +284,23 @@ impl Queue {
         std::mem::take(&mut self.lock().left)
     }
 
-    /// Ready when a thread has left that nobody has taken note of.
-    pub(crate) fn poll_left(&self, cx: &Context<'_>) -> Poll<()> {
-        self.poll(cx, |jobs| !jobs.left.is_empty())
+    /// Counts changes of the number of threads that are or shall be.
+    pub(crate) fn changes(&self) -> u64 {
+        self.lock().changes
+    }
+
+    /// The number of threads that shall be has changed.
+    pub(crate) fn note_change(&self) {
+        let mut jobs = self.lock();
+        jobs.changes += 1;
+        let watching = jobs.take_watching();
+        drop(jobs);
+        watching.into_iter().for_each(Waker::wake);
+    }
+
+    /// Ready when there was a change since this many.
+    pub(crate) fn poll_change(&self, seen: u64, cx: &Context<'_>) -> Poll<()> {
+        self.poll(cx, |jobs| jobs.changes != seen)
     }
 
     /// Ready when no job of this owner runs.

@@ -5,6 +5,7 @@ mod common;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
+use std::time::Duration;
 
 use common::gated_fs::Gate;
 use common::{PATIENCE, config, memory, start, wait_until, with};
@@ -41,6 +42,36 @@ fn threads_come_and_go_while_others_work() {
     assert_eq!(service.server().phase(), holdfast_server::Phase::Down);
     assert_eq!((service.threads(), service.runtime().threads()), (0, 0));
     assert_eq!(service.resize(3), Ok(0), "a service that is down has none");
+}
+
+#[test]
+fn who_waits_for_a_thread_to_leave_hinders_no_other() {
+    let (runtime, serve) = with(|_, serve| serve.threads = 4);
+    let runtime = Runtime::start(runtime).unwrap();
+    let serve = |budget| {
+        let config = holdfast_net::ServeConfig { stop_budget: budget, ..serve.clone() };
+        runtime.serve(config, |server| server.root(memory(runtime.world()))).unwrap()
+    };
+    let (one, other) = (serve(Duration::from_secs(1)), serve(PATIENCE));
+    let (world, gate) = (runtime.world(), Arc::new(Gate::default()));
+    // Two are kept for the file systems.
+    hold(&*world, &gate, 6);
+    wait_until(|| gate.came() == 6);
+    std::thread::scope(|scope| {
+        let shrinking = scope.spawn(|| one.resize(1));
+        wait_until(|| runtime.threads() == 6);
+        assert_eq!(other.resize(7), Ok(7), "nobody has to leave for it, and two come");
+        assert_eq!(shrinking.join().unwrap(), Ok(1));
+        let shrinking = scope.spawn(|| other.resize(1));
+        wait_until(|| runtime.threads() == 6);
+        assert_eq!((one.stop().threads_left, one.threads()), (0, 0));
+        one.start().unwrap();
+        assert_eq!(one.threads(), 4);
+        gate.open();
+        assert_eq!(shrinking.join().unwrap(), Ok(1));
+    });
+    assert_eq!(one.resize(1), Ok(1));
+    wait_until(|| runtime.threads() == 2);
 }
 
 #[test]

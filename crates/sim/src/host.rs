@@ -227,7 +227,8 @@ impl Host {
         if !report.is_clean() {
             journal.count("operator", "stop above budget");
         }
-        let hung = self.disk.hangs() > 0 || self.sim.options.hang_per_10k > 0;
+        let options = &self.sim.options;
+        let hung = options.hang_per_10k > 0 || options.preempt_permille > 20;
         self.sim.checkers.leaks.stop(&self.name, report, took, hung);
     }
 

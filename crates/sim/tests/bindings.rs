@@ -35,7 +35,6 @@ async fn ask(end: &holdfast_sim::network::End, op: Op<'_>) -> Reply {
 }
 
 #[test]
-#[ignore = "ops/session.rs binds the connection before it knows whether SEQUENCE succeeds"]
 fn a_refused_sequence_leaves_no_binding() {
     let rng = Rng::new(5);
     let journal = Journal::new(Tracing::Off);

@@ -265,6 +265,34 @@ mod tests {
     }
 
     #[test]
+    fn of_two_opens_the_one_that_is_named_is_closed() {
+        let (mut files, file) = files();
+        for (opener, n, deny) in [(A, 1, Share::WRITE), (B, 2, Share::NONE)] {
+            files.begin_open(&file, opener, Share::READ, deny).unwrap();
+            files.commit_open(&file, opener, &state(n));
+        }
+        assert_eq!((files.len(), files.opens(&file)), (1, 2));
+        files.close(&file, &[2; 12]);
+        assert_eq!(files.check_io(&file, Share::WRITE), Err(Status::LOCKED), "A still denies it");
+        files.close(&file, &[3; 12]);
+        assert_eq!(files.opens(&file), 1, "there is none of that name");
+        files.close(&file, &[1; 12]);
+        assert_eq!((files.len(), files.check_io(&file, Share::WRITE)), (0, Ok(())));
+    }
+
+    #[test]
+    fn shares_are_sets() {
+        let all = [Share::NONE, Share::READ, Share::WRITE, BOTH];
+        for (at, a) in all.into_iter().enumerate() {
+            for (other, b) in all.into_iter().enumerate() {
+                assert_eq!(a.union(b), all[at | other]);
+                assert_eq!(a.overlaps(b), at & other != 0);
+                assert_eq!(a.contains(b), at & other == other);
+            }
+        }
+    }
+
+    #[test]
     fn widening_adds_to_what_conflicts() {
         let (mut files, file) = files();
         files.begin_open(&file, A, Share::READ, Share::NONE).unwrap();

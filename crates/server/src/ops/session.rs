@@ -213,7 +213,8 @@ async fn admit(
         if state.is_stopping() {
             return Err(Status::DELAY);
         }
-        let newly_bound = session.bind(connection, DirFromServer::FORE)?;
+        // A SEQUENCE that is refused leaves nothing behind, and one that runs must not fail here.
+        session.check_bind(connection)?;
         let admitted = match session.slots.admit(&request)? {
             Admit::Execute(claim) => Admitted::Execute(SlotClaim::new(cell.clone(), claim)),
             Admit::Replay(reply) => Admitted::Replay(reply.to_vec()),
@@ -221,6 +222,7 @@ async fn admit(
             Admit::InProgress => return Err(Status::DELAY),
         };
         session.used = now;
+        let newly_bound = session.bind(connection, DirFromServer::FORE)?;
         Ok((admitted, newly_bound))
     };
     let (admitted, newly_bound) = state.with(&cell.piece, step).await??;

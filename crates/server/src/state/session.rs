@@ -21,17 +21,27 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Binds a connection, if it is not: for requests, unless more is asked for.
+    /// Whether a connection is or can be bound.
     ///
     /// # Errors
     /// `DELAY`: too many connections are bound.
+    pub(crate) fn check_bind(&self, connection: u64) -> Result<(), Status> {
+        if self.connections.len() < limits::CONNECTIONS_PER_SESSION || self.is_bound(connection) {
+            return Ok(());
+        }
+        Err(Status::DELAY)
+    }
+
+    /// Binds a connection, if it is not: for requests, unless more is asked for. Answers whether
+    /// it was not.
+    ///
+    /// # Errors
+    /// As [`Session::check_bind`].
     pub(crate) fn bind(&mut self, connection: u64, dir: DirFromServer) -> Result<bool, Status> {
+        self.check_bind(connection)?;
         if let Some(bound) = self.connections.iter_mut().find(|bound| bound.0 == connection) {
             bound.1 = DirFromServer(bound.1.0 | dir.0);
             return Ok(false);
-        }
-        if self.connections.len() >= limits::CONNECTIONS_PER_SESSION {
-            return Err(Status::DELAY);
         }
         self.connections.push((connection, dir));
         Ok(true)

@@ -9,6 +9,7 @@ use holdfast_server::Phase;
 use crate::support::client::{Client, FORE, create_session, exchanged};
 use crate::support::fixture::LEASE;
 use crate::support::ops;
+use crate::support::probe_fs::Mood;
 use crate::support::rig::Rig;
 use crate::support::worker::Worker;
 
@@ -129,11 +130,47 @@ fn a_handle_and_the_identity_outlive_a_restart() {
     let mut old = rig.client("a");
     let (fh, _) = old.make_file(b"file");
     let names = scope(&mut old);
+    assert_eq!(names, (b"07".repeat(16), b"07".repeat(16)), "the identity, as text");
     drop(old);
     rig.restart();
     let mut new = rig.client("a");
     assert_eq!(scope(&mut new), names);
     assert_eq!(new.find(&[b"file"]), fh);
+}
+
+#[test]
+fn whatever_bit_of_the_file_systems_verifier_changes_clients_see_it() {
+    let rig = Rig::up();
+    let mut client = rig.client("a");
+    let (fh, _) = client.make_file(b"file");
+    let mut commit = |bits: u64| {
+        rig.probe.lose_writes(bits);
+        let reply = client.run(&[ops::put(&fh), ops::commit(0, 0)]);
+        let OpBody::Commit(ok) = reply.last_ok() else { panic!("it was COMMIT") };
+        u64::from_be_bytes(ok.writeverf.0)
+    };
+    let all = [commit(0), commit(u64::MAX)];
+    assert_eq!(all[0], commit(0));
+    for bit in 0..64 {
+        assert_eq!(commit(1 << bit) ^ all[0], 1 << bit);
+    }
+    assert_eq!(all[0], !all[1]);
+}
+
+/// The other life of a client must not pull the ground from under a request that runs.
+#[test]
+fn a_client_is_not_replaced_while_a_request_of_it_runs() {
+    let rig = Rig::up();
+    rig.probe.set("make_node", Mood::Later);
+    let mut old = Worker::new(rig.client("a"));
+    old.send_on(0, &[Op::PutRootFh, ops::mkdir(b"d")]);
+    let mut new = Client::unknown(&rig.instance(), 2);
+    new.clientid = exchanged(&new.bare(&[ops::exchange_id(b"a", 2)])).0;
+    assert_eq!(new.create_session(1, FORE).unwrap_err(), Status::DELAY);
+    assert!(rig.world.run_job());
+    old.settle();
+    assert_eq!(old.status(), Status::OK);
+    assert!(new.create_session(1, FORE).is_ok());
 }
 
 #[test]

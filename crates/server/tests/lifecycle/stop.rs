@@ -226,6 +226,16 @@ fn a_session_whose_request_was_given_up_on_is_dead() {
 }
 
 #[test]
+fn an_instance_forgets_a_connection_that_is_gone() {
+    let rig = Rig::up();
+    let notified = Arc::new(Notified::default());
+    let connection = rig.server.connect(notified.clone()).expect("the server is up");
+    assert!(Arc::strong_count(&notified) > 1);
+    drop(connection);
+    assert_eq!(Arc::strong_count(&notified), 1, "nobody is told any more");
+}
+
+#[test]
 fn what_runs_is_listed_while_the_server_is_up() {
     let rig = Rig::up();
     assert_eq!(rig.server.running().len(), 1, "the sweep");

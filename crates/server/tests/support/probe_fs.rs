@@ -1,14 +1,15 @@
 //! A file system that counts what is asked of another, and can be late or panic.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use holdfast_base::World;
 use holdfast_vfs::{
     Access, Attr, ChangeInfo, CreateHow, Created, Cred, DirEnd, DirSink, File, FileSystem, Handle,
-    NewNode, OpenMode, Properties, ReadEnd, ReadSink, Reply, SetAttr, Space, Stability, Want,
-    Written, offload,
+    NewNode, OpenMode, Properties, ReadEnd, ReadSink, Reply, Result, SetAttr, Space, Stability,
+    Want, Written, offload,
 };
 
 /// How a method answers.
@@ -36,6 +37,8 @@ pub(crate) struct Probe {
     calls: Mutex<BTreeMap<&'static str, usize>>,
     moods: Mutex<BTreeMap<&'static str, Mood>>,
     mood: Mutex<Mood>,
+    /// Turns bits of the write verifier around.
+    verifier: AtomicU64,
 }
 
 impl Probe {
@@ -46,6 +49,7 @@ impl Probe {
             calls: Mutex::default(),
             moods: Mutex::default(),
             mood: Mutex::default(),
+            verifier: AtomicU64::new(0),
         }
     }
 
@@ -62,6 +66,11 @@ impl Probe {
     /// How the methods answer that were told nothing else.
     pub(crate) fn set_all(&self, mood: Mood) {
         *self.mood.lock().expect("setting does not panic") = mood;
+    }
+
+    /// From now on these bits of the write verifier are the other way round.
+    pub(crate) fn lose_writes(&self, bits: u64) {
+        self.verifier.store(bits, Ordering::Relaxed);
     }
 
     fn ask<'a, T: Send + Unpin + 'a>(
@@ -228,7 +237,12 @@ impl FileSystem for Probe {
     }
 
     fn commit<'a>(&'a self, node: &'a Handle, offset: u64, len: u64) -> Reply<'a, u64> {
-        self.ask("commit", move || self.inner.commit(node, offset, len))
+        let bits = self.verifier.load(Ordering::Relaxed);
+        let turn = move |verifier: Result<u64>| verifier.map(|verifier| verifier ^ bits);
+        self.ask("commit", move || match self.inner.commit(node, offset, len) {
+            Reply::Now(verifier) => Reply::Now(verifier.map(turn)),
+            later @ Reply::Later(_) => later,
+        })
     }
 
     fn space<'a>(&'a self, cred: &'a Cred, node: &'a Handle) -> Reply<'a, Space> {

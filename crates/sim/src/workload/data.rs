@@ -19,6 +19,12 @@ const fn is_state_lost(status: Status) -> bool {
     matches!(status, Status::BAD_STATEID | Status::STALE_STATEID | Status::EXPIRED)
 }
 
+/// The newest version of a state id, as Linux sends it: an OPEN whose session died may still
+/// change the state.
+const fn newest(held: &Held) -> Stateid {
+    Stateid { seqid: 0, other: held.stateid.other }
+}
+
 fn stateid_of(done: &Done) -> Option<Stateid> {
     done.reply
         .find(OpNum::OPEN, |body| if let OpBody::Open(ok) = body { Some(ok.stateid) } else { None })
@@ -153,7 +159,7 @@ impl Actor {
         loop {
             let held = self.held(at);
             let stable = if unstable { StableHow::UNSTABLE } else { StableHow::FILE_SYNC };
-            let args = WriteArgs { stateid: held.stateid, offset, stable, data };
+            let args = WriteArgs { stateid: newest(&held), offset, stable, data };
             let ops = [put(&held.handle), Op::Write(args)];
             let crashes = self.client.host.disk.crashes();
             let (done, status, in_doubt) = self.change_again(&ops, OpNum::WRITE, maybe).await;
@@ -202,7 +208,7 @@ impl Actor {
         loop {
             let held = self.held(at);
             let node = self.opens[at].node;
-            let args = ReadArgs { stateid: held.stateid, offset: 0, count: READ_MAX };
+            let args = ReadArgs { stateid: newest(&held), offset: 0, count: READ_MAX };
             let ops = [put(&held.handle), Op::Read(args)];
             let certain = self.is_certain(node);
             let (done, status) = self.ask(&ops, OpNum::READ).await;
@@ -298,7 +304,7 @@ impl Actor {
         loop {
             let held = self.held(at);
             let attrs = Attrs::new(&[AttrValue::Size(size)]);
-            let (stateid, obj_attributes) = (held.stateid, attrs.fattr());
+            let (stateid, obj_attributes) = (newest(&held), attrs.fattr());
             let set = Op::SetAttr(SetAttrArgs { stateid, obj_attributes });
             let ops = [put(&held.handle), set, compared()];
             let (done, status, in_doubt) = self.change_again(&ops, OpNum::SETATTR, maybe).await;
@@ -353,12 +359,19 @@ impl Actor {
     pub(super) async fn close_held(&self, shared: &SharedHeld) {
         self.client.give_up(shared);
         let mut maybe = false;
+        let mut any = false;
         loop {
             let held = lock(shared).clone();
-            let args = CloseArgs { seqid: 0, open_stateid: held.stateid };
+            let open_stateid = if any { newest(&held) } else { held.stateid };
+            let args = CloseArgs { seqid: 0, open_stateid };
             let ops = [put(&held.handle), Op::Close(args)];
             let (done, status, in_doubt) = self.change_again(&ops, OpNum::CLOSE, maybe).await;
             maybe = in_doubt;
+            if status == Status::OLD_STATEID && !any {
+                self.sim.journal.count("client", "old state id");
+                any = true;
+                continue;
+            }
             let same = held.epoch == done.epoch && held.generation == done.reply.generation;
             if !is_state_lost(status) || (same && !in_doubt) {
                 self.expect("CLOSE", status, &[Status::OK]);

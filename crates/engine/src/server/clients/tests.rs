@@ -216,3 +216,56 @@ fn a_record_that_was_never_confirmed_is_told_from_the_one_that_was() {
     assert!(clients.remove(old).unwrap().confirmed);
     assert!(!clients.has_reclaimed(b"a"));
 }
+
+#[test]
+fn records_that_are_confirmed_or_gone_are_not_counted_as_unconfirmed() {
+    let mut clients = Clients::new(7);
+    let of = |n: u32| n.to_be_bytes();
+    let ids: Vec<_> = (0..6)
+        .map(|n| clients.exchange_id(&exchange(&of(n), 1, ALICE, false), NOW, |_| false))
+        .map(|exchanged| exchanged.unwrap().clientid)
+        .collect();
+    assert_eq!(clients.unconfirmed, 6);
+    for id in &ids[..3] {
+        create(&mut clients, *id, 1);
+    }
+    assert_eq!(clients.unconfirmed, 3);
+    clients.remove(ids[3]);
+    assert_eq!(clients.unconfirmed, 2, "it was not confirmed");
+    clients.remove(ids[0]);
+    assert_eq!(clients.unconfirmed, 2, "it was");
+}
+
+#[test]
+fn channels_of_the_least_size_are_taken_and_any_below_are_not() {
+    let least = |channel: &mut ChannelAttrs| {
+        channel.maxrequestsize = limits::CHANNEL_BYTES_MIN;
+        channel.maxresponsesize = limits::CHANNEL_BYTES_MIN;
+    };
+    let mut asked = terms();
+    least(&mut asked.fore);
+    least(&mut asked.back);
+    (asked.fore.maxoperations, asked.fore.maxrequests) = (1, 1);
+    asked.back.maxoperations = limits::BACK_OPERATIONS_MIN;
+    assert!(agree(&asked, limits::CACHE_BYTES).is_ok());
+    for change in [
+        (|it: &mut SessionTerms| it.fore.maxrequestsize -= 1) as fn(&mut SessionTerms),
+        |it| it.fore.maxresponsesize -= 1,
+        |it| it.back.maxrequestsize -= 1,
+        |it| it.back.maxresponsesize -= 1,
+        |it| it.back.maxoperations -= 1,
+    ] {
+        let mut less = asked;
+        change(&mut less);
+        assert_eq!(agree(&less, limits::CACHE_BYTES), Err(Status::TOOSMALL));
+    }
+}
+
+#[test]
+fn a_session_gets_the_slots_whose_replies_fit() {
+    let each = u64::from(limits::CACHED_RESPONSE_BYTES);
+    for (room, slots) in [(0, 1), (each - 1, 1), (2 * each, 2), (9 * each + 1, 9)] {
+        assert_eq!(agree(&terms(), room).unwrap().fore.maxrequests, slots);
+    }
+    assert_eq!(agree(&terms(), u64::MAX).unwrap().fore.maxrequests, limits::SLOTS);
+}
