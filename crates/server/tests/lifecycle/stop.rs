@@ -236,6 +236,20 @@ fn an_instance_forgets_a_connection_that_is_gone() {
 }
 
 #[test]
+fn a_connection_that_is_gone_takes_no_others_binding_with_it() {
+    let rig = Rig::up();
+    let mut client = rig.client("a");
+    for _ in 0..100 {
+        let mut twin = Client::unknown(&rig.instance(), 2);
+        (twin.session, twin.slots) = (client.session, client.slots.clone());
+        assert_eq!(twin.status(&[]), Status::OK, "what was closed takes no place");
+        client.slots = twin.slots.clone();
+    }
+    let destroy = [ops::destroy_session(client.session)];
+    assert_eq!(client.bare(&destroy).status(), Status::OK, "this one is still bound");
+}
+
+#[test]
 fn what_runs_is_listed_while_the_server_is_up() {
     let rig = Rig::up();
     assert_eq!(rig.server.running().len(), 1, "the sweep");
