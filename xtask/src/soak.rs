@@ -14,6 +14,7 @@ pub(crate) fn main(args: &[String]) -> Outcome {
     let sim = ["run", "--release", "--package", "holdfast-sim", "--", "--runs", "10000"];
     process::run(process::cargo().args(sim))?;
     let restarts = ["test", "--release", "--package", "holdfast-net", "--test", "restart"];
+    let restarts = [&restarts[..], &["--", "--nocapture"]].concat();
     process::run(process::cargo().args(restarts).env("HOLDFAST_SOAK", "1"))?;
     guest_test::restarts::main(&["20".to_owned()])
 }
