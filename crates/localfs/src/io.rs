@@ -38,9 +38,11 @@ impl Core {
     ) -> Result<Progress> {
         let mut count = 0;
         // Beyond what the kernel can address there is nothing.
-        if i64::try_from(offset).is_err() {
+        let addressable = (i64::MAX as u64).saturating_sub(offset);
+        if addressable == 0 {
             return Ok(Progress::Done(ReadEnd { count, eof: true }));
         }
+        let len = len.min(usize::try_from(addressable).unwrap_or(usize::MAX));
         loop {
             let room = &mut sink.buf(len - count)[..len - count];
             let at = offset.saturating_add(count as u64);
@@ -78,7 +80,7 @@ impl Core {
         }
         let parts = &mut [IoSliceMut::new(room)];
         match preadv2(file.fd(), parts, at, ReadWriteFlags::NOWAIT) {
-            Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
                 self.nowait.store(false, Ordering::Relaxed);
                 pread(file.fd(), room, at)
             }

@@ -150,7 +150,7 @@ impl Core {
             return Ok(());
         }
         let result = if data_only { rustix::fs::fdatasync(fd) } else { rustix::fs::fsync(fd) };
-        if let Err(Errno::IO | Errno::NOSPC | Errno::DQUOT) = result {
+        if !matches!(result, Ok(()) | Err(Errno::INTR | Errno::AGAIN)) {
             self.lost_data();
         }
         result.map_err(error)

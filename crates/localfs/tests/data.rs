@@ -202,3 +202,15 @@ fn a_file_system_that_may_block_is_asked_elsewhere() {
         assert!(opened.is_ok());
     });
 }
+
+#[test]
+fn a_read_at_the_end_of_what_can_be_addressed_ends() {
+    both(|_, fs| {
+        let made = create(&fs, &Cred::ROOT, b"file", 0o644).unwrap();
+        for (offset, len) in [(i64::MAX as u64, 1), (i64::MAX as u64 - 10, 4096), (u64::MAX, 1)] {
+            let mut sink = Bytes::default();
+            let end = wait(fs.read(&made.file, offset, len, &mut sink)).unwrap();
+            assert_eq!((end.count, end.eof), (0, true));
+        }
+    });
+}

@@ -20,6 +20,8 @@ use crate::send::{Sent, send_all};
 const ROUNDS_MAX: usize = 16;
 /// Ticks without traffic after which a connection gives its memory back.
 const IDLE_TICKS: u64 = 5;
+/// Ticks without traffic after which a connection that no session is bound to is closed.
+const SILENT_TICKS: u64 = 60;
 /// Ticks for a peer to close its end after we closed ours.
 const LINGER_TICKS: u64 = 2;
 
@@ -76,6 +78,9 @@ pub(crate) struct Conn {
     /// The tick of the last byte received, and of the last one sent.
     heard: u64,
     sent: u64,
+    /// The calls that had arrived, and the tick, when the record that arrives now was begun.
+    calls: u64,
+    began: u64,
     owner: Owner,
     _permit: Permit,
 }
@@ -95,6 +100,8 @@ impl Conn {
             idle: false,
             heard: tick,
             sent: tick,
+            calls: 0,
+            began: tick,
             owner,
             _permit: permit,
         }
@@ -171,9 +178,13 @@ impl Conn {
         }
         match self.phase {
             Phase::Open => {
-                let late = tick > self.heard + around.timeouts.record;
-                if late && reads && self.talk.is_partial() {
+                if self.is_late(around, reads) {
                     self.talk.count_stalled();
+                    self.lose();
+                } else if tick > self.heard + SILENT_TICKS
+                    && self.talk.is_quiet()
+                    && !self.talk.has_session()
+                {
                     self.lose();
                 } else if !self.idle && tick > self.heard + IDLE_TICKS && self.talk.is_quiet() {
                     self.idle = true;
@@ -184,6 +195,18 @@ impl Conn {
             Phase::Lingering { .. } | Phase::Finishing { .. } | Phase::Gone => {}
         }
         self.settle(around);
+    }
+
+    /// Whether the rest of a record is overdue: no byte of it came for a while, or it comes byte
+    /// by byte to keep a buffer from others.
+    fn is_late(&mut self, around: &Around<'_>, reads: bool) -> bool {
+        let (tick, limit) = (around.tick, around.timeouts.record);
+        let calls = self.talk.calls();
+        if calls != self.calls || !reads || !self.talk.is_partial() {
+            (self.calls, self.began) = (calls, tick);
+            return false;
+        }
+        tick > self.heard + limit || tick > self.began + 2 * limit
     }
 
     fn read(&mut self, around: &mut Around<'_>) {
@@ -200,6 +223,9 @@ impl Conn {
                 return;
             };
             let room = space.len();
+            if room == 0 {
+                return;
+            }
             match recv(socket, space, RecvFlags::empty()) {
                 Ok((_, 0)) => return self.finish_reading(true),
                 Ok((_, n)) => {

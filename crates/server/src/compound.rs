@@ -61,7 +61,7 @@ async fn run_compound(rq: &mut Request, mut args: CompoundArgs<'_>) {
 fn complete(rq: &mut Request) {
     if let Some(slot) = rq.slot.take() {
         let reply = &rq.out.bytes()[rq.start..];
-        slot.complete(rq.cache_this.then_some(reply));
+        slot.complete(rq.cache_this.then_some(reply), rq.server.state.now());
     }
 }
 

@@ -16,7 +16,7 @@ use holdfast_engine::server::{Clients, Dropped, FileKey, Files, Grace, States};
 use holdfast_engine::{Seed, limits};
 use holdfast_proto::nfs4::{ClientId, SessionId, Stateid, Status};
 
-pub(crate) use opens::{OpenFiles, OpenRequest, Opened};
+pub(crate) use opens::{OpenFiles, OpenRequest};
 pub(crate) use piece::Piece;
 pub(crate) use session::{ConnectionBinding, Session, SessionCell, SlotClaim};
 
@@ -183,7 +183,14 @@ impl State {
             let cell = self.session(&id).ok()?;
             Some(cell.peek(|session| if session.slots.busy() > 0 { now } else { session.used }))
         };
-        let expired = self.with(&self.clients, |c| c.expire(now, self.lease, used)).await;
+        let expire = |clients: &mut Clients| {
+            let expired = clients.expire(now, self.lease, used);
+            // In the same step: nobody is admitted whose client is no more.
+            let sessions = expired.iter().flat_map(|dropped| &dropped.sessions);
+            sessions.for_each(|id| self.remove_session(id));
+            expired
+        };
+        let expired = self.with(&self.clients, expire).await;
         for dropped in expired.unwrap_or_default() {
             count(&self.counters.clients_expired);
             self.drop_client(&dropped).await;
@@ -196,7 +203,10 @@ impl State {
         let mut dead = Vec::new();
         for table in &self.sessions {
             let table = table.read().unwrap_or_else(PoisonError::into_inner);
-            dead.extend(table.values().filter(|cell| cell.is_dead()).cloned());
+            let over = |cell: &&Arc<SessionCell>| {
+                cell.is_dead() && cell.peek(|session| session.slots.busy()) == 0
+            };
+            dead.extend(table.values().filter(over).cloned());
         }
         for cell in dead {
             self.remove_session(&cell.id);

@@ -63,6 +63,8 @@ pub struct CreateSession {
     pub principal: Principal,
     /// What was asked for.
     pub terms: SessionTerms,
+    /// Unpredictable: makes the session's id one that nobody can guess.
+    pub nonce: [u8; 4],
 }
 
 /// What a session is: asked for, or agreed on.
@@ -104,7 +106,7 @@ struct Record {
     confirmed: bool,
     /// Of the last CREATE_SESSION.
     sequence: u32,
-    answer: Option<CreateSessionOk>,
+    answer: Option<Result<CreateSessionOk, Status>>,
     sessions: Vec<SessionId>,
     /// Bytes that the reply caches of each session may come to.
     caches: Vec<u64>,
@@ -237,23 +239,30 @@ impl Clients {
         now: Instant,
         is_busy: impl Fn(&[SessionId]) -> bool,
     ) -> Result<Created, Status> {
-        let record = self.records.get(&args.client).ok_or(Status::STALE_CLIENTID)?;
+        let terms = agree(&args.terms, limits::CACHE_BYTES.saturating_sub(self.cache_bytes))?;
+        let is_full = self.sessions >= limits::SESSIONS;
+        let record = self.records.get_mut(&args.client).ok_or(Status::STALE_CLIENTID)?;
         if args.sequence == record.sequence
             && let Some(answer) = record.answer
         {
-            return Ok(Created::Again(answer));
+            return answer.map(Created::Again);
         }
         if args.sequence != record.sequence.wrapping_add(1) {
             return Err(Status::SEQ_MISORDERED);
         }
-        if !record.confirmed && record.principal != args.principal {
-            return Err(Status::CLID_INUSE);
+        let refused = if !record.confirmed && record.principal != args.principal {
+            Some(Status::CLID_INUSE)
+        } else if is_full || record.sessions.len() >= limits::SESSIONS_PER_CLIENT {
+            Some(Status::NOSPC)
+        } else {
+            None
+        };
+        if let Some(status) = refused {
+            // The answer to this number, whatever it is, is the answer to its retry.
+            (record.sequence, record.answer) = (args.sequence, Some(Err(status)));
+            return Err(status);
         }
-        if record.sessions.len() >= limits::SESSIONS_PER_CLIENT || self.sessions >= limits::SESSIONS
-        {
-            return Err(Status::NOSPC);
-        }
-        let terms = agree(&args.terms, limits::CACHE_BYTES.saturating_sub(self.cache_bytes))?;
+        let record = self.records.get(&args.client).ok_or(Status::STALE_CLIENTID)?;
         let old = self.owners.get(&record.owner).and_then(|owner| owner.confirmed);
         let old = old.filter(|old| *old != args.client);
         if old.and_then(|id| self.records.get(&id)).is_some_and(|old| is_busy(&old.sessions)) {
@@ -291,6 +300,7 @@ impl Clients {
         let mut id = [0; 16];
         id[..8].copy_from_slice(&args.client.0.to_be_bytes());
         id[8..12].copy_from_slice(&record.sessions_made.to_be_bytes());
+        id[12..].copy_from_slice(&args.nonce);
         let sessionid = SessionId(id);
         record.sessions.push(sessionid);
         record.sequence = args.sequence;
@@ -302,7 +312,7 @@ impl Clients {
             fore_chan_attrs: terms.fore,
             back_chan_attrs: terms.back,
         };
-        record.answer = Some(ok);
+        record.answer = Some(Ok(ok));
         Some(ok)
     }
 

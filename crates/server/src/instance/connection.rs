@@ -75,6 +75,7 @@ pub struct Connection {
     reply: Vec<u8>,
     refused: u64,
     is_broken: bool,
+    calls: u64,
     /// None: the instance took no connections any more when this one came.
     ticket: Option<Ticket>,
 }
@@ -96,6 +97,7 @@ impl Connection {
             reply: Vec::new(),
             refused: 0,
             is_broken: false,
+            calls: 0,
             ticket,
         }
     }
@@ -159,6 +161,7 @@ impl Connection {
     }
 
     fn call(&mut self, call: Call) {
+        self.calls += 1;
         let header = &call.header;
         match (header.prog, header.vers, header.proc) {
             (nfs4::PROGRAM, nfs4::VERSION, nfs4::PROC_COMPOUND) => self.start(call),
@@ -295,6 +298,16 @@ impl Connection {
     /// Whether a part of a record has arrived: its rest is due soon.
     pub const fn is_partial(&self) -> bool {
         self.rpc.is_partial()
+    }
+
+    /// How many calls have arrived.
+    pub const fn calls(&self) -> u64 {
+        self.calls
+    }
+
+    /// Whether a session is bound to the connection: one without is of no use to a client.
+    pub fn has_session(&self) -> bool {
+        self.binding.has_session()
     }
 
     /// Counts that the connection is closed because a record did not arrive in time.

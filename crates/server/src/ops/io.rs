@@ -10,7 +10,6 @@ use holdfast_vfs::{File, OpenMode, ReadSink, Stability};
 
 use crate::exports::Fh;
 use crate::request::Request;
-use crate::state::Opened;
 use crate::status;
 
 /// READ.
@@ -95,29 +94,20 @@ pub(super) async fn opened_for(
         }
         return Ok(None);
     }
-    let opened = state.opened(rq.client()?, &rq.key(fh), &stateid).await?;
-    if opened.principal != rq.principal {
-        check_other_principal(rq, fh, &opened, access).await?;
+    let files = state.opened(rq.client()?, &rq.key(fh), &stateid).await?;
+    // A client that writes parts of pages must read the rest of them, so a file that is open for
+    // writing alone is read with the caller's own rights (RFC 8881 §9.1.2 allows it).
+    let (open, mode) = if access.write {
+        (Some(files.write.ok_or(Status::OPENMODE)?), OpenMode::WRITE)
+    } else {
+        (files.read, OpenMode::READ)
+    };
+    let Some((file, opener)) = open else { return Ok(None) };
+    if opener != rq.principal {
+        // A user who did not open the file needs the right to it.
+        open_for(rq, fh, mode).await?;
     }
-    if access.write {
-        return opened.files.write.map(Some).ok_or(Status::OPENMODE);
-    }
-    // A client that writes parts of pages must read the rest of them (RFC 8881 §9.1.2 allows it).
-    Ok(opened.files.read)
-}
-
-/// A user who did not open the file needs the right to it.
-async fn check_other_principal(
-    rq: &Request,
-    fh: &Fh,
-    opened: &Opened,
-    access: Share,
-) -> Result<(), Status> {
-    if !opened.access.contains(access) && access.write {
-        return Err(Status::OPENMODE);
-    }
-    let mode = OpenMode { read: access.read, write: access.write };
-    open_for(rq, fh, mode).await.map(drop)
+    Ok(Some(file))
 }
 
 /// Opens a file with the caller's own rights for one operation.

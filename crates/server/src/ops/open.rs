@@ -39,7 +39,7 @@ pub(super) async fn open(rq: &mut Request, args: &OpenArgs<'_>) -> Result<(), St
     if target.truncate {
         truncate(rq, &target).await?;
     }
-    let stateid = guard.commit(OpenFiles::new(&target.file, access)).await?;
+    let stateid = guard.commit(OpenFiles::new(&target.file, access, principal)).await?;
     rq.set_fh(target.fh);
     rq.current_stateid = Some(stateid);
     let ok = OpenOk {
@@ -139,6 +139,7 @@ async fn create(
         return create_read_only(rq, dir, name, mode, truncate).await;
     };
     let cred = rq.cred(dir);
+    let is_exclusive = matches!(how, holdfast_vfs::CreateHow::Exclusive { .. });
     let made = export.fs.create(&cred, &dir.node, name, &how, mode).await;
     let made = made.map_err(status::of)?;
     let fh = Fh { node: made.node, ..*dir };
@@ -146,7 +147,8 @@ async fn create(
         fh,
         file: made.file,
         change: names::change(&made.change),
-        attrset: if made.created { attrset } else { Bitmap::EMPTY },
+        // A retry must learn as well that the times hold the verifier.
+        attrset: if made.created || is_exclusive { attrset } else { Bitmap::EMPTY },
         truncate: truncate && !made.created,
     })
 }

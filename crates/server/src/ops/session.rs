@@ -73,7 +73,10 @@ pub(super) async fn create_session(
     rq: &mut Request,
     args: &CreateSessionArgs<'_>,
 ) -> Result<(), Status> {
+    let mut nonce = [0; 4];
+    rq.server.state.world.random(&mut nonce);
     let asked = CreateSession {
+        nonce,
         client: args.clientid,
         sequence: args.sequence,
         principal: rq.principal,
@@ -90,7 +93,9 @@ pub(super) async fn create_session(
             let created = clients.create_session(&asked, now, |ids| state.any_busy(ids))?;
             // Within this step, so that no one sees a client whose session is not there yet.
             let cell = match &created {
-                Created::New { ok, .. } => {
+                Created::New { ok, replaced } => {
+                    let gone = replaced.iter().flat_map(|dropped| &dropped.sessions);
+                    gone.for_each(|id| state.remove_session(id));
                     let cell =
                         Arc::new(SessionCell::new(ok.sessionid, asked.client, terms_of(ok), now));
                     state.add_session(cell.clone());

@@ -10,13 +10,15 @@ use super::State;
 /// What is open under one state id: the same file, opened for reading, for writing, or both.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct OpenFiles {
-    pub(crate) read: Option<File>,
-    pub(crate) write: Option<File>,
+    /// The file, and who opened it so.
+    pub(crate) read: Option<(File, Principal)>,
+    pub(crate) write: Option<(File, Principal)>,
 }
 
 impl OpenFiles {
-    pub(crate) fn new(file: &File, access: Share) -> Self {
-        Self { read: access.read.then(|| file.clone()), write: access.write.then(|| file.clone()) }
+    pub(crate) fn new(file: &File, access: Share, principal: Principal) -> Self {
+        let open = || (file.clone(), principal);
+        Self { read: access.read.then(open), write: access.write.then(open) }
     }
 
     fn add(&mut self, more: Self) {
@@ -39,13 +41,6 @@ impl<'a> OpenRequest<'a> {
     const fn opener(&self) -> OpenerId<'a> {
         OpenerId { client: self.client, owner: self.owner }
     }
-}
-
-/// An open file, reached by its state id.
-pub(crate) struct Opened {
-    pub(crate) files: OpenFiles,
-    pub(crate) access: Share,
-    pub(crate) principal: Principal,
 }
 
 /// A reserved open: dropped without [`OpenGuard::commit`] it is given up.
@@ -82,14 +77,13 @@ impl State {
         client: ClientId,
         file: &FileKey,
         stateid: &Stateid,
-    ) -> Result<Opened, Status> {
+    ) -> Result<OpenFiles, Status> {
         let find = |states: &mut States<OpenFiles>| {
             let open = states.get(client, stateid)?;
             if open.file != *file {
                 return Err(Status::BAD_STATEID);
             }
-            let (access, principal) = (open.access, open.principal);
-            Ok(Opened { files: open.files.clone(), access, principal })
+            Ok(open.files.clone())
         };
         self.with(self.opens(stateid)?, find).await?
     }

@@ -112,10 +112,13 @@ impl SlotClaim {
         &self.cell
     }
 
-    /// Ends the request with its true result.
-    pub(crate) fn complete(mut self, reply: Option<&[u8]>) {
+    /// Ends the request with its true result. The lease begins anew (RFC 8881 §8.3).
+    pub(crate) fn complete(mut self, reply: Option<&[u8]>, now: Instant) {
         let Some(claim) = self.claim.take() else { return };
-        let done = self.cell.piece.enter(|session| session.slots.complete(claim, reply));
+        let done = self.cell.piece.enter(|session| {
+            session.used = session.used.max(now);
+            session.slots.complete(claim, reply)
+        });
         if done != Ok(true) {
             self.cell.kill();
         }
@@ -124,13 +127,15 @@ impl SlotClaim {
 
 impl Drop for SlotClaim {
     fn drop(&mut self) {
-        let Some(_claim) = self.claim else { return };
+        let Some(claim) = self.claim else { return };
         #[cfg(feature = "bugs")]
         if holdfast_engine::bugs::is_on(holdfast_engine::bugs::Bug::ClaimForgotten) {
-            let _ = self.cell.piece.enter(|session| session.slots.forget(_claim));
+            let _ = self.cell.piece.enter(|session| session.slots.forget(claim));
             return;
         }
         self.cell.kill();
+        // The session is forgotten when nothing of it runs any more; a poisoned one is anyway.
+        let _ = self.cell.piece.enter(|session| session.slots.complete(claim, None));
     }
 }
 
@@ -143,6 +148,10 @@ pub(crate) struct ConnectionBinding {
 impl ConnectionBinding {
     pub(crate) const fn new(id: u64) -> Self {
         Self { id, sessions: Mutex::new(Vec::new()) }
+    }
+
+    pub(crate) fn has_session(&self) -> bool {
+        !self.sessions.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
     /// Remembers that a session is bound to this connection.

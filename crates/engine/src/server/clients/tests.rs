@@ -23,7 +23,7 @@ fn terms() -> SessionTerms {
 }
 
 fn session(client: ClientId, sequence: u32) -> CreateSession {
-    CreateSession { client, sequence, principal: ALICE, terms: terms() }
+    CreateSession { client, sequence, principal: ALICE, terms: terms(), nonce: [sequence as u8; 4] }
 }
 
 fn create(clients: &mut Clients, client: ClientId, sequence: u32) -> CreateSessionOk {
@@ -268,4 +268,16 @@ fn a_session_gets_the_slots_whose_replies_fit() {
         assert_eq!(agree(&terms(), room).unwrap().fore.maxrequests, slots);
     }
     assert_eq!(agree(&terms(), u64::MAX).unwrap().fore.maxrequests, limits::SLOTS);
+}
+
+#[test]
+fn neither_padding_nor_rdma_is_agreed_on() {
+    let mut asked = terms();
+    for channel in [&mut asked.fore, &mut asked.back] {
+        (channel.headerpadsize, channel.rdma_ird) = (8, Some(1));
+    }
+    let agreed = agree(&asked, limits::CACHE_BYTES).unwrap();
+    for channel in [agreed.fore, agreed.back] {
+        assert_eq!((channel.headerpadsize, channel.rdma_ird), (0, None));
+    }
 }
