@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_base::World;
-use holdfast_localfs::{LocalFs, Mode, OpenError, Options};
+use holdfast_localfs::{LocalFs, Mode, Options};
 use holdfast_net::{Congestion, Notice, Runtime, RuntimeConfig, ServeConfig, Service};
 use holdfast_server::{Builder, Export};
 use holdfast_vfs::Fsid;
@@ -99,7 +99,7 @@ fn exports(
     squash: Squash,
     key: &[u8; 16],
     runtime: &Runtime,
-) -> Result<Vec<Export>, OpenError> {
+) -> Result<Vec<Export>, Box<dyn Error>> {
     let squash = match squash {
         Squash::None => holdfast_server::Squash::None,
         Squash::Root => holdfast_server::Squash::Root,
@@ -116,6 +116,14 @@ fn exports(
         options.read_only = directory.read_only;
         options.fd_budget = Some(fd_budget);
         let fs = LocalFs::open(&directory.path, runtime.world(), options)?;
+        if rustix::process::geteuid().is_root() && !fs.switches_users() {
+            // Whoever a client says it is, it would act as root.
+            return Err(
+                "root without CAP_SETUID and CAP_SETGID cannot act for other users: start \
+                        as an ordinary user, or with these capabilities"
+                    .into(),
+            );
+        }
         tell_export(directory, &fs);
         let export = Export::new(&directory.name, Arc::new(fs));
         list.push(export.read_only(directory.read_only).squash(squash));
