@@ -6,8 +6,8 @@ use alloc::vec::Vec;
 use holdfast_base::{Id, Slots};
 use holdfast_proto::nfs4::{ClientId, Stateid, Status};
 
+use crate::limits;
 use crate::server::file::{FileKey, Share};
-use crate::{Principal, limits};
 
 /// An open, under its state id. `F` is what the server keeps open for it.
 #[derive(Clone, Debug)]
@@ -20,8 +20,6 @@ pub struct OpenState<F> {
     pub access: Share,
     /// What it denies others.
     pub deny: Share,
-    /// Who opened.
-    pub principal: Principal,
     /// What is open.
     pub files: F,
 }
@@ -181,7 +179,6 @@ mod tests {
             file: FileKey::empty(),
             access: Share::READ,
             deny: Share::NONE,
-            principal: Principal::None,
             files: 9,
         }
     }

@@ -174,11 +174,6 @@ impl SlotTable {
             self.busy -= 1;
         }
     }
-
-    /// Bytes of replies that are kept.
-    pub fn cached_bytes(&self) -> usize {
-        self.slots.iter().map(|slot| slot.reply.capacity()).sum()
-    }
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ pub(super) async fn open(rq: &mut Request, args: &OpenArgs<'_>) -> Result<(), St
     let target = target(rq, args, access).await?;
     let key = rq.key(&target.fh);
     let principal = rq.principal;
-    let request = OpenRequest { client, owner: args.owner.owner, principal, access, deny };
+    let request = OpenRequest { client, owner: args.owner.owner, access, deny };
     let server = rq.server.clone();
     let guard = server.state.begin_open(key, request).await?;
     if target.truncate {

@@ -32,7 +32,6 @@ impl OpenFiles {
 pub(crate) struct OpenRequest<'a> {
     pub(crate) client: ClientId,
     pub(crate) owner: &'a [u8],
-    pub(crate) principal: Principal,
     pub(crate) access: Share,
     pub(crate) deny: Share,
 }
@@ -140,7 +139,6 @@ impl OpenGuard<'_> {
             file: self.file,
             access: request.access,
             deny: request.deny,
-            principal: request.principal,
             files,
         };
         let shard = state.opens_of(request.client);
