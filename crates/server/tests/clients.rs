@@ -136,7 +136,8 @@ fn protection_that_needs_kerberos_is_refused() {
     let server = Server::new();
     let mut client = Client::unknown(&server.instance, 2);
     let ops = StateProtectOps { must_enforce: Bitmap::EMPTY, must_allow: Bitmap::EMPTY };
-    let sha256 = &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01][..];
+    let der = &[0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01][..];
+    let sha256 = &der[2..];
     let ssv = |hash_algs, encr_algs, window| {
         StateProtectArgs::Ssv(SsvParms { ops, hash_algs, encr_algs, window, num_gss_handles: 1 })
     };
@@ -148,6 +149,8 @@ fn protection_that_needs_kerberos_is_refused() {
         (ssv(vec![sha256], any(), 0), Status::INVAL),
         (ssv(any(), any(), 1), Status::HASH_ALG_UNSUPP),
         (ssv(vec![b"\x01", sha256], any(), 1), Status::ENCR_ALG_UNSUPP),
+        (ssv(vec![der], any(), 1), Status::ENCR_ALG_UNSUPP),
+        (ssv(vec![b"\x06"], any(), 1), Status::HASH_ALG_UNSUPP),
     ] {
         let args = ExchangeIdArgs {
             clientowner: ClientOwner { verifier: Verifier([1; 8]), ownerid: b"a" },

@@ -82,7 +82,12 @@ fn refuse_ssv(parms: &SsvParms<'_>) -> Status {
     if parms.hash_algs.is_empty() || parms.encr_algs.is_empty() || parms.window == 0 {
         return Status::INVAL;
     }
-    if !parms.hash_algs.iter().any(|oid| HASHES.contains(oid)) {
+    let is_known = |oid: &&[u8]| {
+        // Some clients send the whole of the DER encoding, with its tag and length.
+        let value = if oid.first() == Some(&0x06) { oid.get(2..) } else { Some(*oid) };
+        value.is_some_and(|value| HASHES.contains(&value))
+    };
+    if !parms.hash_algs.iter().any(is_known) {
         return Status::HASH_ALG_UNSUPP;
     }
     Status::ENCR_ALG_UNSUPP
