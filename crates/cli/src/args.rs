@@ -45,8 +45,8 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 
-    /// Export DIR as /NAME; OPTION is ro, rw, squash=WHOM, anonuid=UID or anongid=GID; may be
-    /// given several times
+    /// Export DIR as /NAME; OPTION is ro, rw, sync, async, squash=WHOM, anonuid=UID or
+    /// anongid=GID; may be given several times
     #[arg(long, value_name = "/NAME=DIR[,OPTION]...")]
     pub(crate) export: Vec<OsString>,
 
@@ -147,8 +147,7 @@ impl ServeArgs {
         let list: Vec<_> = match &self.dir {
             Some(_) if !self.export.is_empty() => return Err(ArgError::DirAndExport),
             Some(path) => {
-                let (name, path) = ("/".to_owned(), path.clone());
-                vec![Directory { name, path, read_only: false, squash: Squashing::default() }]
+                vec![Directory::new("/", path)]
             }
             None => self.export.iter().map(directory).collect::<Result<_, _>>()?,
         };

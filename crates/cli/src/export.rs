@@ -7,9 +7,9 @@ use std::os::unix::ffi::OsStrExt;
 use clap::ValueEnum;
 
 use crate::nearest::hint;
-use crate::settings::{Directory, IDS, Squash, Squashing};
+use crate::settings::{Directory, Durability, IDS, Squash, Squashing};
 
-const OPTIONS: [&str; 5] = ["ro", "rw", "squash", "anonuid", "anongid"];
+const OPTIONS: [&str; 7] = ["ro", "rw", "sync", "async", "squash", "anonuid", "anongid"];
 
 /// Why it is none.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,10 +61,10 @@ pub(crate) fn parse(text: &OsStr) -> Result<Directory, ExportError> {
         said.option(&String::from_utf8_lossy(part))?;
     }
     Ok(Directory {
-        name: name.to_owned(),
-        path: OsStr::from_bytes(path).into(),
-        read_only: said.read_only.unwrap_or(false),
+        read_only: said.read_only.unwrap_or_default(),
         squash: said.squash,
+        durability: said.durability.unwrap_or_default(),
+        ..Directory::new(name, OsStr::from_bytes(path))
     })
 }
 
@@ -72,6 +72,7 @@ pub(crate) fn parse(text: &OsStr) -> Result<Directory, ExportError> {
 struct Said {
     read_only: Option<bool>,
     squash: Squashing,
+    durability: Option<Durability>,
 }
 
 impl Said {
@@ -81,6 +82,8 @@ impl Said {
         match option {
             "ro" => flag("ro").and_then(|()| once("ro", &mut self.read_only, true)),
             "rw" => flag("rw").and_then(|()| once("rw", &mut self.read_only, false)),
+            "sync" => flag("sync").and_then(|()| self.durability("sync", Durability::Sync)),
+            "async" => flag("async").and_then(|()| self.durability("async", Durability::Async)),
             "squash" => {
                 let whom = Squash::from_str(value, false);
                 let whom = whom.map_err(|_| ExportError::Squash(value.to_owned()))?;
@@ -90,6 +93,10 @@ impl Said {
             "anongid" => once("anongid", &mut self.squash.gid, id("anongid", value)?),
             _ => Err(ExportError::Unknown(option.to_owned())),
         }
+    }
+
+    fn durability(&mut self, option: &'static str, value: Durability) -> Result<(), ExportError> {
+        once(option, &mut self.durability, value)
     }
 }
 
@@ -114,7 +121,7 @@ mod tests {
         let read = |text: &str| parse(OsStr::new(text));
         let of = |name: &str, path: &str, read_only, whom, uid, gid| {
             let squash = Squashing { whom, uid, gid };
-            Ok(Directory { name: name.into(), path: path.into(), read_only, squash })
+            Ok(Directory { read_only, squash, ..Directory::new(name, path) })
         };
         let plain = |name, path, ro| of(name, path, ro, None, None, None);
         assert_eq!(read("/music=/srv/music"), plain("/music", "/srv/music", false));
@@ -124,6 +131,10 @@ mod tests {
             read("/a=/b,anongid=100,squash=all,ro,anonuid=1000"),
             of("/a", "/b", true, Some(Squash::All), Some(1000), Some(100))
         );
+        let durability = |text| read(text).map(|it| it.durability);
+        assert_eq!(durability("/a=/b,async"), Ok(Durability::Async));
+        assert_eq!(durability("/a=/b,sync"), Ok(Durability::Sync));
+        assert_eq!(durability("/a=/b"), Ok(Durability::Sync));
         let bytes = parse(OsStr::from_bytes(b"/a=\xff,ro")).map(|it| it.path);
         assert_eq!(bytes, Ok(OsStr::from_bytes(b"\xff").into()));
     }
@@ -135,7 +146,7 @@ mod tests {
                     as in /NAME=DIR,ro";
         let id = "it takes a number, 0 to 4294967294";
         let comma = " (a directory with a comma in its name goes into a --config file)";
-        let options = "there are `ro`, `rw`, `squash`, `anonuid` and `anongid`";
+        let options = "there are `ro`, `rw`, `sync`, `async`, `squash`, `anonuid` and `anongid`";
         for (text, why) in [
             ("/srv/music", form.to_owned()),
             ("music=/srv", form.to_owned()),
@@ -154,6 +165,8 @@ mod tests {
             ("/a=/b,anonuid=-1", format!("anonuid=-1: {id}")),
             ("/a=/b,anongid=4294967295", format!("anongid=4294967295: {id}")),
             ("/a=/b,ro=yes", "`ro` takes no value".to_owned()),
+            ("/a=/b,async=no", "`async` takes no value".to_owned()),
+            ("/a=/b,sync,async", "`async` is a second word on the same matter".to_owned()),
             ("/a=/b,ro,rw", "`rw` is a second word on the same matter".to_owned()),
             (
                 "/a=/b,anonuid=1,anonuid=1",

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use holdfast_localfs::{LocalFs, Mode};
 
 use crate::log::warn;
-use crate::settings::{Directory, Settings, Squashing};
+use crate::settings::{Directory, Durability, Settings, Squashing};
 
 /// What an export does, as far as the settings say.
 pub(crate) fn directory(directory: &Directory) -> String {
-    let Directory { name, path, read_only, squash } = directory;
-    let mode = mode(*read_only);
-    format!("{} as {name}: {mode}; {squash}", absolute(path).display())
+    let Directory { name, path, read_only, squash, durability } = directory;
+    let (mode, durability) = (mode(*read_only), names(*durability));
+    format!("{} as {name}: {mode}; {squash}; {durability}", absolute(path).display())
 }
 
 /// What memory does.
@@ -22,16 +22,25 @@ pub(crate) fn memory(squash: Squashing) -> String {
 
 /// What an export does, now that it is open. `kept` says whether the key of its handles is.
 pub(crate) fn opened(directory: &Directory, fs: &LocalFs, kept: bool) -> String {
-    let Directory { name, path, read_only, squash } = directory;
+    let Directory { name, path, read_only, squash, durability } = directory;
     let callers = Callers { squash: *squash, switched: fs.switches_users() };
     let mode = mode(*read_only);
-    let path = absolute(path);
-    format!(
-        "{} as {name}: {mode}; {callers}; {}; data is on disk after COMMIT, names and attributes \
-         when the kernel writes them",
-        path.display(),
-        handles(fs.mode(), kept)
-    )
+    let (handles, durability) = (handles(fs.mode(), kept), names(*durability));
+    format!("{} as {name}: {mode}; {callers}; {durability}; {handles}", absolute(path).display())
+}
+
+/// Warns where clients can see the state directory: its key makes them file handles.
+pub(crate) fn warn_of_state(settings: &Settings, state: &Path) {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| absolute(path));
+    let state = real(state);
+    for export in settings.exports.iter().filter(|it| state.starts_with(real(&it.path))) {
+        warn(format_args!(
+            "the state directory {} lies in the export {}: who can read the key in it can make \
+             file handles; use --state-dir DIR",
+            state.display(),
+            export.name
+        ));
+    }
 }
 
 /// Warns where a squashed caller is made root.
@@ -49,6 +58,16 @@ fn absolute(path: &Path) -> PathBuf {
 
 const fn mode(read_only: bool) -> &'static str {
     if read_only { "read-only" } else { "read-write" }
+}
+
+const fn names(durability: Durability) -> &'static str {
+    match durability {
+        Durability::Sync => "data is on disk after COMMIT, names and attributes when answered",
+        Durability::Async => {
+            "data is on disk after COMMIT, names and attributes when the kernel writes them: a \
+             crash may undo the last seconds"
+        }
+    }
 }
 
 const fn handles(mode: Mode, kept: bool) -> &'static str {

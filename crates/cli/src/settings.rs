@@ -87,6 +87,16 @@ impl fmt::Display for Squashing {
     }
 }
 
+/// When a change of names or attributes is answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Durability {
+    /// When it is on disk.
+    #[default]
+    Sync,
+    /// When it is made.
+    Async,
+}
+
 /// A directory to export.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Directory {
@@ -98,6 +108,21 @@ pub(crate) struct Directory {
     pub(crate) read_only: bool,
     /// Who acts as whom.
     pub(crate) squash: Squashing,
+    /// When changes are answered.
+    pub(crate) durability: Durability,
+}
+
+impl Directory {
+    /// An export that only has what it must have.
+    pub(crate) fn new(name: impl Into<String>, path: impl Into<PathBuf>) -> Self {
+        Self {
+            name: name.into(),
+            path: path.into(),
+            read_only: false,
+            squash: Squashing::default(),
+            durability: Durability::default(),
+        }
+    }
 }
 
 /// Where the state is kept.
@@ -211,7 +236,7 @@ mod tests {
 
     fn directory(name: &str, whom: Option<Squash>) -> Directory {
         let squash = Squashing { whom, ..Squashing::default() };
-        Directory { name: name.into(), path: "/srv".into(), read_only: false, squash }
+        Directory { squash, ..Directory::new(name, "/srv") }
     }
 
     fn given(number: usize) -> Given {

@@ -215,16 +215,10 @@ fn name_of(directories: &[Directory]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::Squashing;
 
     #[test]
     fn the_name_depends_on_what_is_exported_and_not_on_the_order() {
-        let of = |name: &str, path: &str| Directory {
-            name: name.into(),
-            path: path.into(),
-            read_only: false,
-            squash: Squashing::default(),
-        };
+        let of = |name: &str, path: &str| Directory::new(name, path);
         let (a, b) = (of("/a", "/nowhere/1"), of("/b", "/nowhere/2"));
         assert_eq!(name_of(&[a.clone(), b.clone()]), name_of(&[b.clone(), a.clone()]));
         assert_ne!(name_of(std::slice::from_ref(&a)), name_of(&[b]));

@@ -204,7 +204,8 @@ fn line_of<'a>(server: &'a Server, name: &str) -> &'a str {
 fn each_export_is_told_of_in_a_line() {
     let folder = Folder::new();
     let (dir, state) = (folder.dir("dir"), folder.dir("state"));
-    let exports = [format!("/a={dir},squash=all,anonuid=7,anongid=8"), format!("/b={dir},ro")];
+    let exports =
+        [format!("/a={dir},squash=all,anonuid=7,anongid=8"), format!("/b={dir},ro,async")];
     let [a, b] = exports.each_ref().map(String::as_str);
     let args = ["--export", a, "--export", b, "--anonuid", "0", "--state-dir", &state];
     let server = Server::start(&args);
@@ -221,13 +222,9 @@ fn each_export_is_told_of_in_a_line() {
             || line.contains("process handles, stale after a restart")
     };
     assert!(kept(a, "good after a restart") && kept(b, "good after a restart"), "{a} {b}");
-    assert!(
-        a.ends_with(
-            "; data is on disk after COMMIT, names and attributes when the kernel \
-                         writes them"
-        ),
-        "{a}"
-    );
+    let disk = "; data is on disk after COMMIT, names and attributes when";
+    assert!(a.contains(&format!("{disk} answered; ")), "{a}");
+    assert!(b.contains(&format!("{disk} the kernel writes them: a crash may")), "{b}");
     assert!(server.said("in /b whoever is squashed acts as root, as anonuid is 0"));
     assert!(!server.said("in /a whoever"));
     let server = Server::start(&[&dir, "--ephemeral"]);
@@ -344,6 +341,19 @@ fn the_key_is_kept_and_is_secret() {
     assert_eq!((mode(&state), mode(&state.join("key"))), (0o700, 0o600));
     assert_eq!(Server::start(&args).stop(Signal::TERM).0, Some(0));
     assert_eq!(fs::read(state.join("key")).unwrap(), key);
+}
+
+#[test]
+fn a_state_directory_that_clients_see_is_warned_of() {
+    let folder = Folder::new();
+    let (dir, other) = (folder.dir("dir"), folder.dir("dir-2"));
+    let warned = |state: &Path| {
+        let (exports, state) = (format!("/a={dir}"), state.to_str().unwrap());
+        Server::start(&["--export", &exports, "--state-dir", state]).said("lies in the export /a:")
+    };
+    std::os::unix::fs::symlink(&dir, folder.path("link")).unwrap();
+    assert!(warned(&folder.path("dir/deep/state")) && warned(&folder.path("link/state")));
+    assert!(!warned(Path::new(&other)));
 }
 
 #[test]

@@ -23,12 +23,16 @@ pub(crate) fn run(path: &Path) -> Result<(), Box<dyn Error>> {
     for addr in &settings.listen {
         writeln!(out, "listens on {addr}")?;
     }
-    match state_path(&settings)? {
+    let state = state_path(&settings)?;
+    match &state {
         Some(path) => writeln!(out, "keeps its state in {}", path.display())?,
         None => writeln!(out, "keeps no state")?,
     }
     writeln!(out, "ends what a client holds after {} s of silence", settings.lease.as_secs())?;
     out.flush()?;
     report::warn_of_root(&settings);
+    if let Some(path) = state {
+        report::warn_of_state(&settings, &path);
+    }
     Ok(())
 }

@@ -17,7 +17,7 @@ use rustix::process::{Resource, getrlimit};
 use crate::args::ServeArgs;
 use crate::log::{self, debug, info, say, warn};
 use crate::process::{self, Stops};
-use crate::settings::{Directory, Keep, Settings, Squash, Squashing};
+use crate::settings::{Directory, Durability, Keep, Settings, Squash, Squashing};
 use crate::state_dir::{self, Secrets, StateDir, StateError};
 use crate::{notify, report};
 
@@ -91,6 +91,7 @@ fn state(settings: &Settings) -> Result<State, StateError> {
     };
     debug(format_args!("the state directory is {}", path.display()));
     let StateDir { secrets, lock } = StateDir::open(&path)?;
+    report::warn_of_state(settings, &path);
     Ok(State { secrets, lock: Some(lock) })
 }
 
@@ -139,6 +140,10 @@ fn open(
     options.export_id = Export::id_of(&directory.name);
     options.read_only = directory.read_only;
     options.fd_budget = Some(fd_budget);
+    options.durability = match directory.durability {
+        Durability::Sync => holdfast_localfs::Durability::Sync,
+        Durability::Async => holdfast_localfs::Durability::Async,
+    };
     let fs = LocalFs::open(&directory.path, runtime.world(), options)?;
     if rustix::process::geteuid().is_root() && !fs.switches_users() {
         // Whoever a client says it is, it would act as root.

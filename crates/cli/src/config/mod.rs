@@ -38,7 +38,8 @@ const TOP: [&str; 11] = [
     "threads",
     "log",
 ];
-const EXPORT: [&str; 6] = ["name", "path", "read-only", "squash", "anonuid", "anongid"];
+const EXPORT: [&str; 7] =
+    ["name", "path", "read-only", "durability", "squash", "anonuid", "anongid"];
 
 /// Reads a configuration file. Relative paths in it begin at its folder.
 pub(crate) fn read(path: &Path) -> Result<Given, ConfigError> {
@@ -189,9 +190,10 @@ fn export(
     if let Some((path, span)) = &path {
         check_directory(section, path, span);
     }
-    let (read_only, squash) = (section.flag("read-only").unwrap_or(false), squash(section));
+    let read_only = section.flag("read-only").unwrap_or_default();
+    let (squash, durability) = (squash(section), section.word("durability").unwrap_or_default());
     let ((name, span), (path, _)) = (name?, path?);
-    Some((Directory { name: name.to_owned(), path, read_only, squash }, span))
+    Some((Directory { read_only, squash, durability, ..Directory::new(name, path) }, span))
 }
 
 fn check_directory(section: &mut Section<'_, '_>, path: &PathBuf, span: &Range<usize>) {

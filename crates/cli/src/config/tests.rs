@@ -1,6 +1,6 @@
 use super::*;
 use crate::log::Level;
-use crate::settings::{Squash, Squashing};
+use crate::settings::{Durability, Squash, Squashing};
 
 /// What is wrong with a text, as the operator reads it.
 fn wrong(text: &str) -> String {
@@ -32,6 +32,7 @@ fn everything_can_be_said() {
         name = "/a/b"
         path = "usr"
         read-only = true
+        durability = "async"
         squash = "all"
         anonuid = 0
         anongid = 100
@@ -39,17 +40,16 @@ fn everything_can_be_said() {
         name = "/c"
         path = "/"
     "#;
-    let of = |name: &str, path: &str, read_only, squash| Directory {
-        name: name.into(),
-        path: path.into(),
-        read_only,
-        squash,
-    };
     let squash = |whom, uid, gid| Squashing { whom: Some(whom), uid: Some(uid), gid: Some(gid) };
     let want = Given {
         exports: vec![
-            of("/a/b", "/usr", true, squash(Squash::All, 0, 100)),
-            of("/c", "/", false, Squashing::default()),
+            Directory {
+                read_only: true,
+                durability: Durability::Async,
+                squash: squash(Squash::All, 0, 100),
+                ..Directory::new("/a/b", "/usr")
+            },
+            Directory::new("/c", "/"),
         ],
         listen: Some(vec![([10, 0, 0, 1], 2049).into(), ([0, 0, 0, 0], 2050).into()]),
         keep: Some(Keep::In("/state".into())),

@@ -29,6 +29,7 @@ path = 'a'
 name = '/b/c'
 path = 'b'
 read-only = true
+durability = 'async'
 squash = 'all'
 anonuid = 7
 ";
@@ -79,9 +80,11 @@ fn check_tells_what_would_be_served() {
     let folder = Folder::new();
     let (a, b) = (folder.dir("a"), folder.dir("b"));
     let config = folder.config(EXPORTS);
+    let disk = "data is on disk after COMMIT, names and attributes";
     let want = format!(
-        "exports {a} as /a: read-write; root squashed to 65534:65534\n\
-         exports {b} as /b/c: read-only; everybody squashed to 7:65534\n\
+        "exports {a} as /a: read-write; root squashed to 65534:65534; {disk} when answered\n\
+         exports {b} as /b/c: read-only; everybody squashed to 7:65534; {disk} when the \
+         kernel writes them: a crash may undo the last seconds\n\
          listens on 127.0.0.1:0\n\
          keeps its state in {}\n\
          ends what a client holds after 90 s of silence\n",
