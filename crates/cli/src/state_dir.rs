@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Access, AtFlags, CWD, accessat};
+use rustix::fs::{Access, access};
 use rustix::process::geteuid;
 
 use crate::reason::reason;
@@ -112,7 +112,7 @@ impl StateDir {
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(not_writable)?;
         // The files in it may be writable when it is not: what is to be kept needs new ones.
         let may = Access::WRITE_OK | Access::EXEC_OK;
-        accessat(CWD, path, may, AtFlags::EACCESS).map_err(|errno| not_writable(errno.into()))?;
+        access(path, may).map_err(|errno| not_writable(errno.into()))?;
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let lock = options.open(path.join("lock")).map_err(not_writable)?;

@@ -330,3 +330,17 @@ fn a_file_that_cannot_be_read_is_told() {
     assert_eq!(good.exports[0].path, folder.join("below"));
     fs::remove_dir_all(&folder).expect("it is removed");
 }
+
+#[test]
+fn the_example_that_users_copy_is_good() {
+    let readme = include_str!("../../../../README.md");
+    let example = readme.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next());
+    match parse(example.expect("README has one"), Path::new("/")) {
+        Ok(given) => assert_eq!(given.exports.len(), 2),
+        // Its directories need not be here.
+        Err(problems) => {
+            let absent = |it: &Problem| it.what.starts_with("cannot export");
+            assert!(problems.iter().all(absent), "{problems:?}");
+        }
+    }
+}
