@@ -1,24 +1,22 @@
 //! The command line. What clap cannot decide by a word's form is checked here, into values that
 //! are legal by construction.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
-use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, value_parser};
+use holdfast_server::Exports;
 
+use crate::export::{self, ExportError};
+use crate::listen;
 use crate::log::Level;
+use crate::settings::{Directory, Given, IDS, Keep, LEASES, LOOPS, Squash, Squashing, THREADS};
 
-/// The port of NFS.
-const PORT: u16 = 2049;
-/// Leases that are allowed, in seconds.
-const LEASES: RangeInclusive<u64> = 10..=3600;
-
-/// An NFSv4.1 and NFSv4.2 server for a directory: no root, no kernel module, no configuration.
+/// An NFSv4.1 and NFSv4.2 server for a directory: no root, no kernel module.
 #[derive(Debug, Parser)]
 #[command(name = "holdfast", version)]
 pub(crate) struct Cli {
@@ -30,21 +28,31 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Serves a directory, several, or an empty file system in memory.
     Serve(ServeArgs),
+    /// Tells what a configuration file would have served, or what is wrong with it.
+    Check {
+        /// The configuration file
+        config: PathBuf,
+    },
 }
 
 /// The arguments of `serve`.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct ServeArgs {
-    /// The directory to serve as the root; without it and without --export, an empty file system
-    /// in memory
+    /// The directory to serve as the root; without any export, an empty file system in memory
     pub(crate) dir: Option<PathBuf>,
 
-    /// Export DIR as /NAME, read-only with `,ro`; may be given several times
-    #[arg(long, value_name = "/NAME=DIR[,ro]")]
+    /// Read what is not said here from this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Export DIR as /NAME; OPTION is ro, rw, sync, async, squash=WHOM, anonuid=UID or
+    /// anongid=GID; may be given several times
+    #[arg(long, value_name = "/NAME=DIR[,OPTION]...")]
     pub(crate) export: Vec<OsString>,
 
     /// Where to listen: ADDR, ADDR:PORT or :PORT, IPv6 in brackets; may be given several times
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:2049")]
+    /// [default: 127.0.0.1:2049]
+    #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Vec<String>,
 
     /// Where to keep the key that file handles are signed with
@@ -55,74 +63,57 @@ pub(crate) struct ServeArgs {
     #[arg(long)]
     pub(crate) ephemeral: bool,
 
-    /// How long a silent client keeps what it has opened, 10 to 3600
-    #[arg(long, value_name = "SECONDS", default_value_t = 90)]
-    pub(crate) lease: u64,
+    /// How long a silent client keeps what it has opened, 10 to 3600 [default: 90]
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) lease: Option<u64>,
 
-    /// Whose requests are done as nobody
-    #[arg(long, value_name = "WHOM", default_value = "root")]
-    pub(crate) squash: Squash,
+    /// Whose requests are done as nobody, where the export does not say [default: root]
+    #[arg(long, value_name = "WHOM")]
+    pub(crate) squash: Option<Squash>,
 
-    /// Event loops
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    /// Which user is nobody, where the export does not say [default: 65534]
+    #[arg(long, value_name = "UID", value_parser = value_parser!(u32).range(of(&IDS)))]
+    pub(crate) anonuid: Option<u32>,
+
+    /// Which group is nobody's, where the export does not say [default: 65534]
+    #[arg(long, value_name = "GID", value_parser = value_parser!(u32).range(of(&IDS)))]
+    pub(crate) anongid: Option<u32>,
+
+    /// Event loops [default: 1]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(of(&LOOPS)))]
     pub(crate) loops: Option<u16>,
 
     /// Threads for calls to file systems that may block
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=8192))]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(of(&THREADS)))]
     pub(crate) threads: Option<u16>,
 
-    /// How much to log
-    #[arg(long, value_name = "LEVEL", default_value = "info")]
-    pub(crate) log: Level,
-}
-
-/// Whose requests are done as nobody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Squash {
-    /// Nobody's.
-    None,
-    /// Root's.
-    Root,
-    /// Everybody's.
-    All,
-}
-
-/// A directory to export.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Directory {
-    /// Where clients find it.
-    pub(crate) name: String,
-    /// Where it is.
-    pub(crate) path: PathBuf,
-    /// Whether changes are refused.
-    pub(crate) read_only: bool,
+    /// How much to log [default: info]
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) log: Option<Level>,
 }
 
 /// An argument that has the form but not the meaning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ArgError {
-    Export(String),
+    Export(String, ExportError),
+    Exports(holdfast_server::ExportError),
     DirAndExport,
     Listen(String),
+    ListenTwice(SocketAddr),
     Lease(u64),
 }
 
 impl fmt::Display for ArgError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Export(text) => write!(
-                f,
-                "bad --export {text:?}: it takes a name and a directory, /NAME=DIR or /NAME=DIR,ro"
-            ),
+            Self::Export(text, why) => write!(f, "bad --export {text:?}: {why}"),
+            Self::Exports(why) => why.fmt(f),
             Self::DirAndExport => f.write_str(
                 "a directory and --export together: the directory would be the whole tree; \
                  give it a name with --export /NAME=DIR",
             ),
-            Self::Listen(text) => write!(
-                f,
-                "bad --listen {text:?}: it takes ADDR, ADDR:PORT or :PORT, with numbers, and IPv6 \
-                 in brackets"
-            ),
+            Self::Listen(text) => write!(f, "bad --listen {text:?}: {}", listen::FORM),
+            Self::ListenTwice(addr) => write!(f, "--listen {addr} is given twice"),
             Self::Lease(seconds) => {
                 let (least, most) = (LEASES.start(), LEASES.end());
                 write!(f, "bad --lease {seconds}: it takes {least} to {most} seconds")
@@ -134,93 +125,60 @@ impl fmt::Display for ArgError {
 impl std::error::Error for ArgError {}
 
 impl ServeArgs {
-    /// The directories to export; none: memory.
-    pub(crate) fn directories(&self) -> Result<Vec<Directory>, ArgError> {
-        match &self.dir {
-            Some(_) if !self.export.is_empty() => Err(ArgError::DirAndExport),
+    /// What the command line says.
+    pub(crate) fn given(&self) -> Result<Given, ArgError> {
+        let squash = Squashing { whom: self.squash, uid: self.anonuid, gid: self.anongid };
+        Ok(Given {
+            exports: self.directories()?,
+            listen: self.addresses()?,
+            keep: match &self.state_dir {
+                Some(path) => Some(Keep::In(path.clone())),
+                None => self.ephemeral.then_some(Keep::Nothing),
+            },
+            lease: self.lease.map(lease).transpose()?,
+            squash,
+            loops: self.loops.map(usize::from),
+            threads: self.threads.map(usize::from),
+            log: self.log,
+        })
+    }
+
+    fn directories(&self) -> Result<Vec<Directory>, ArgError> {
+        let list: Vec<_> = match &self.dir {
+            Some(_) if !self.export.is_empty() => return Err(ArgError::DirAndExport),
             Some(path) => {
-                let name = "/".to_owned();
-                Ok(vec![Directory { name, path: path.clone(), read_only: false }])
+                vec![Directory::new("/", path)]
             }
-            None => self.export.iter().map(|text| export(text)).collect(),
-        }
-    }
-
-    /// Where to listen.
-    pub(crate) fn addresses(&self) -> Result<Vec<SocketAddr>, ArgError> {
-        self.listen.iter().map(|text| address(text)).collect()
-    }
-
-    /// How long a lease lasts.
-    pub(crate) fn lease(&self) -> Result<Duration, ArgError> {
-        let seconds = self.lease;
-        let legal = LEASES.contains(&seconds).then(|| Duration::from_secs(seconds));
-        legal.ok_or(ArgError::Lease(seconds))
-    }
-}
-
-fn export(text: &OsStr) -> Result<Directory, ArgError> {
-    let bad = || ArgError::Export(text.to_string_lossy().into_owned());
-    let bytes = text.as_bytes();
-    let equals = bytes.iter().position(|byte| *byte == b'=').ok_or_else(bad)?;
-    let name = str::from_utf8(&bytes[..equals]).map_err(|_| bad())?;
-    let path = &bytes[equals + 1..];
-    let (path, read_only) = match path.strip_suffix(b",ro") {
-        Some(path) => (path, true),
-        None => (path.strip_suffix(b",rw").unwrap_or(path), false),
-    };
-    if !name.starts_with('/') || name.len() < 2 || path.is_empty() {
-        return Err(bad());
-    }
-    Ok(Directory { name: name.to_owned(), path: OsStr::from_bytes(path).into(), read_only })
-}
-
-fn address(text: &str) -> Result<SocketAddr, ArgError> {
-    let bad = || ArgError::Listen(text.to_owned());
-    if let Ok(addr) = text.parse() {
-        return Ok(addr);
-    }
-    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
-    if let Some(bare) = bare {
-        let ip: Ipv6Addr = bare.parse().map_err(|_| bad())?;
-        return Ok((ip, PORT).into());
-    }
-    if let Ok(ip) = text.parse::<IpAddr>() {
-        return Ok((ip, PORT).into());
-    }
-    let port = text.strip_prefix(':').and_then(|port| port.parse().ok()).ok_or_else(bad)?;
-    Ok((Ipv4Addr::UNSPECIFIED, port).into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_export_is_a_name_and_a_directory() {
-        let read = |text: &str| export(OsStr::new(text));
-        let of = |name: &str, path: &str, read_only| {
-            Ok(Directory { name: name.into(), path: path.into(), read_only })
+            None => self.export.iter().map(directory).collect::<Result<_, _>>()?,
         };
-        assert_eq!(read("/music=/srv/music"), of("/music", "/srv/music", false));
-        assert_eq!(read("/a/b=c,ro"), of("/a/b", "c", true));
-        assert_eq!(read("/a=x=y,z,rw"), of("/a", "x=y,z", false));
-        for bad in ["/srv/music", "music=/srv", "=/srv", "/=/srv", "/music=", "/music=,ro", ""] {
-            assert_eq!(read(bad), Err(ArgError::Export(bad.to_owned())));
+        let names: Vec<_> = list.iter().map(|directory| directory.name.as_str()).collect();
+        if !names.is_empty() {
+            Exports::check(&names).map_err(ArgError::Exports)?;
         }
+        Ok(list)
     }
 
-    #[test]
-    fn an_address_may_lack_its_port_or_its_host() {
-        let read = |text| address(text).map(|addr| addr.to_string());
-        assert_eq!(read("127.0.0.1:0").as_deref(), Ok("127.0.0.1:0"));
-        assert_eq!(read("10.0.0.1").as_deref(), Ok("10.0.0.1:2049"));
-        assert_eq!(read(":111").as_deref(), Ok("0.0.0.0:111"));
-        assert_eq!(read("[::1]").as_deref(), Ok("[::1]:2049"));
-        assert_eq!(read("[::1]:5").as_deref(), Ok("[::1]:5"));
-        assert_eq!(read("::1").as_deref(), Ok("[::1]:2049"));
-        for bad in ["", ":", "localhost", "1.2.3.4:", "1.2.3.4:70000", "[1.2.3.4]", "[::1"] {
-            assert_eq!(read(bad), Err(ArgError::Listen(bad.to_owned())));
+    fn addresses(&self) -> Result<Option<Vec<SocketAddr>>, ArgError> {
+        let read =
+            |text: &String| listen::parse(text).ok_or_else(|| ArgError::Listen(text.clone()));
+        let addrs = self.listen.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        if let Some(at) = listen::twice(&addrs) {
+            return Err(ArgError::ListenTwice(addrs[at]));
         }
+        Ok((!addrs.is_empty()).then_some(addrs))
     }
+}
+
+fn directory(text: &OsString) -> Result<Directory, ArgError> {
+    export::parse(text).map_err(|why| ArgError::Export(text.to_string_lossy().into_owned(), why))
+}
+
+fn lease(seconds: u64) -> Result<Duration, ArgError> {
+    let legal = LEASES.contains(&seconds).then(|| Duration::from_secs(seconds));
+    legal.ok_or(ArgError::Lease(seconds))
+}
+
+/// A range as clap takes it; each of ours fits.
+fn of(range: &RangeInclusive<u64>) -> RangeInclusive<i64> {
+    range.start().cast_signed()..=range.end().cast_signed()
 }

@@ -4,8 +4,16 @@
 
 mod args;
 mod commands;
+mod config;
+mod export;
+mod listen;
 mod log;
+mod nearest;
+mod notify;
 mod process;
+mod reason;
+mod report;
+mod settings;
 mod state_dir;
 
 use std::process::ExitCode;
@@ -23,6 +31,7 @@ fn main() -> ExitCode {
     process::tell_panics();
     let done = match Cli::parse().command {
         Command::Serve(args) => commands::serve::run(&args),
+        Command::Check { config } => commands::check::run(&config),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -10,7 +10,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::args::Directory;
+use rustix::fs::{Access, access};
+use rustix::process::geteuid;
+
+use crate::reason::reason;
+use crate::settings::Directory;
 
 const KEY_BYTES: usize = 32;
 /// The bits of a mode that let others in.
@@ -38,6 +42,7 @@ pub(crate) enum StateError {
     InUse(PathBuf),
     KeyLength(PathBuf, u64),
     KeyOpen(PathBuf, u32),
+    KeyForeign(PathBuf, u32),
     Key(PathBuf, io::Error),
     NoRandom(rustix::io::Errno),
 }
@@ -73,6 +78,9 @@ impl fmt::Display for StateError {
                 "{} may be read by others (its mode is {mode:04o}): chmod 600 it",
                 path.display()
             ),
+            Self::KeyForeign(path, uid) => {
+                write!(f, "{} belongs to user {uid}, who can read it: chown it", path.display())
+            }
             Self::Key(path, error) => {
                 write!(f, "cannot read {}: {}", path.display(), reason(error))
             }
@@ -82,19 +90,6 @@ impl fmt::Display for StateError {
 }
 
 impl std::error::Error for StateError {}
-
-/// What goes wrong with state directories, in plain words.
-const REASONS: [(ErrorKind, &str); 4] = [
-    (ErrorKind::NotFound, "no such file or directory"),
-    (ErrorKind::PermissionDenied, "permission denied"),
-    (ErrorKind::NotADirectory, "not a directory"),
-    (ErrorKind::ReadOnlyFilesystem, "the file system is read-only"),
-];
-
-fn reason(error: &io::Error) -> String {
-    let known = REASONS.iter().find(|(kind, _)| *kind == error.kind());
-    known.map_or_else(|| error.to_string(), |(_, words)| (*words).to_owned())
-}
 
 impl Secrets {
     /// Secrets that end with the process.
@@ -115,6 +110,9 @@ impl StateDir {
     pub(crate) fn open(path: &Path) -> Result<Self, StateError> {
         let not_writable = |error| StateError::NotWritable(path.to_owned(), error);
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(not_writable)?;
+        // The files in it may be writable when it is not: what is to be kept needs new ones.
+        let may = Access::WRITE_OK | Access::EXEC_OK;
+        access(path, may).map_err(|errno| not_writable(errno.into()))?;
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let lock = options.open(path.join("lock")).map_err(not_writable)?;
@@ -146,6 +144,9 @@ fn read_key(path: &Path) -> Result<Option<[u8; KEY_BYTES]>, StateError> {
     let mode = metadata.mode() & 0o7777;
     if mode & OTHERS != 0 {
         return Err(StateError::KeyOpen(path.to_owned(), mode));
+    }
+    if ![0, geteuid().as_raw()].contains(&metadata.uid()) {
+        return Err(StateError::KeyForeign(path.to_owned(), metadata.uid()));
     }
     if metadata.len() != KEY_BYTES as u64 {
         return Err(StateError::KeyLength(path.to_owned(), metadata.len()));
@@ -217,11 +218,7 @@ mod tests {
 
     #[test]
     fn the_name_depends_on_what_is_exported_and_not_on_the_order() {
-        let of = |name: &str, path: &str| Directory {
-            name: name.into(),
-            path: path.into(),
-            read_only: false,
-        };
+        let of = |name: &str, path: &str| Directory::new(name, path);
         let (a, b) = (of("/a", "/nowhere/1"), of("/b", "/nowhere/2"));
         assert_eq!(name_of(&[a.clone(), b.clone()]), name_of(&[b.clone(), a.clone()]));
         assert_ne!(name_of(std::slice::from_ref(&a)), name_of(&[b]));

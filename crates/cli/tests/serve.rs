@@ -1,18 +1,27 @@
 //! The program as its user meets it.
 
+#[path = "serve/config.rs"]
+mod config;
+#[path = "serve/notify.rs"]
+mod notify;
+
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, geteuid, kill_process};
 
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The user and the group nobody.
+const NOBODY: u32 = 65_534;
 
 /// A directory that is gone when the test is over.
 struct Folder(PathBuf);
@@ -45,9 +54,13 @@ impl Drop for Folder {
 }
 
 fn holdfast(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_holdfast"));
+    holdfast_at(Path::new(env!("CARGO_BIN_EXE_holdfast")), args)
+}
+
+fn holdfast_at(program: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(program);
     command.arg("serve").args(args).stdin(Stdio::null()).stderr(Stdio::piped());
-    for name in ["STATE_DIRECTORY", "XDG_STATE_HOME", "RUST_BACKTRACE"] {
+    for name in ["STATE_DIRECTORY", "XDG_STATE_HOME", "NOTIFY_SOCKET", "RUST_BACKTRACE"] {
         command.env_remove(name);
     }
     command
@@ -171,12 +184,54 @@ fn directories_are_served() {
     let folder = Folder::new();
     let (a, b) = (folder.dir("a"), folder.dir("b"));
     let server = Server::start(&[&a, "--ephemeral"]);
-    assert!(server.said(&format!("exporting {a} as /;")), "{:?}", server.lines);
+    assert!(server.said(&format!("exporting {a} as /: read-write; ")), "{:?}", server.lines);
     server.ping();
     let (a, b) = (format!("/a={a}"), format!("/b/c={b},ro"));
     let server = Server::start(&["--export", &a, "--export", &b, "--ephemeral"]);
-    assert!(server.said("as /a;") && server.said("as /b/c, read-only;"), "{:?}", server.lines);
+    let said = server.said(" as /a: read-write; ") && server.said(" as /b/c: read-only; ");
+    assert!(said, "{:?}", server.lines);
     server.ping();
+}
+
+/// The line that tells of an export.
+fn line_of<'a>(server: &'a Server, name: &str) -> &'a str {
+    let name = format!(" as {name}: ");
+    let line = server.lines.iter().find(|line| line.contains(&name));
+    line.unwrap_or_else(|| panic!("{name} is not told of: {:?}", server.lines))
+}
+
+#[test]
+fn each_export_is_told_of_in_a_line() {
+    let folder = Folder::new();
+    let (dir, state) = (folder.dir("dir"), folder.dir("state"));
+    let exports =
+        [format!("/a={dir},squash=all,anonuid=7,anongid=8"), format!("/b={dir},ro,async")];
+    let [a, b] = exports.each_ref().map(String::as_str);
+    let args = ["--export", a, "--export", b, "--anonuid", "0", "--state-dir", &state];
+    let server = Server::start(&args);
+    let (a, b) = (line_of(&server, "/a"), line_of(&server, "/b"));
+    if geteuid().is_root() {
+        assert!(a.contains("; everybody squashed to 7:8; "), "{a}");
+        assert!(b.contains("; root squashed to 0:65534; "), "{b}");
+    } else {
+        let user = format!("; everybody acts as the server's user, {}; ", geteuid().as_raw());
+        assert!(a.contains(&user) && b.contains(&user), "{a} {b}");
+    }
+    let kept = |line: &str, handles: &str| {
+        line.contains(&format!("kernel handles, {handles}"))
+            || line.contains("process handles, stale after a restart")
+    };
+    assert!(kept(a, "good after a restart") && kept(b, "good after a restart"), "{a} {b}");
+    let disk = "; data is on disk after COMMIT, names and attributes when";
+    assert!(a.contains(&format!("{disk} answered; ")), "{a}");
+    assert!(b.contains(&format!("{disk} the kernel writes them: a crash may")), "{b}");
+    assert!(server.said("in /b whoever is squashed acts as root, as anonuid is 0"));
+    assert!(!server.said("in /a whoever"));
+    let server = Server::start(&[&dir, "--ephemeral"]);
+    let line = line_of(&server, "/");
+    assert!(kept(line, "stale after a restart, as no key is kept"), "{line}");
+    let ends = "file handles, opens and locks end with this process";
+    assert!(server.said(ends), "{:?}", server.lines);
 }
 
 #[test]
@@ -217,10 +272,18 @@ fn a_directory_that_cannot_be_exported_is_told() {
 
 #[test]
 fn arguments_that_mean_nothing_are_told() {
-    let export = "it takes a name and a directory, /NAME=DIR or /NAME=DIR,ro";
+    let export = "it takes a name and a directory, as in /NAME=DIR, and options after commas, as \
+                  in /NAME=DIR,ro";
     for bad in ["/srv", "srv=/srv", "/srv="] {
         assert_refused(&["--export", bad], &format!("bad --export {bad:?}: {export}"));
     }
+    let option = "squash=rot: did you mean `root`?";
+    let bad = "/a=/tmp,squash=rot";
+    assert_refused(&["--export", bad], &format!("bad --export {bad:?}: {option}"));
+    let below = "export path \"/a/b\" lies below the export \"/a\", whose files are there";
+    assert_refused(&["--export", "/a/b=/tmp", "--export", "/a=/tmp"], below);
+    let twice = "--listen 127.0.0.1:2049 is given twice";
+    assert_refused(&["--listen", "127.0.0.1", "--listen", "127.0.0.1:2049"], twice);
     let listen = "it takes ADDR, ADDR:PORT or :PORT, with numbers, and IPv6 in brackets";
     assert_refused(&["--listen", "here"], &format!("bad --listen \"here\": {listen}"));
     for bad in ["9", "3601"] {
@@ -236,8 +299,17 @@ fn arguments_that_mean_nothing_are_told() {
 
 #[test]
 fn a_wrong_usage_has_a_status_of_its_own() {
-    for args in [&["--no-such-option"][..], &["--lease", "soon"], &["--squash", "some"]] {
-        assert_eq!(run(args).status.code(), Some(2));
+    for args in [
+        &["--no-such-option"][..],
+        &["--lease", "soon"],
+        &["--squash", "some"],
+        &["--anonuid", "4294967295"],
+        &["--anongid", "-1"],
+        &["--loops", "0"],
+        &["--threads", "8193"],
+        &["--state-dir", "/tmp", "--ephemeral"],
+    ] {
+        assert_eq!(run(args).status.code(), Some(2), "{args:?}");
     }
 }
 
@@ -272,6 +344,19 @@ fn the_key_is_kept_and_is_secret() {
 }
 
 #[test]
+fn a_state_directory_that_clients_see_is_warned_of() {
+    let folder = Folder::new();
+    let (dir, other) = (folder.dir("dir"), folder.dir("dir-2"));
+    let warned = |state: &Path| {
+        let (exports, state) = (format!("/a={dir}"), state.to_str().unwrap());
+        Server::start(&["--export", &exports, "--state-dir", state]).said("lies in the export /a:")
+    };
+    std::os::unix::fs::symlink(&dir, folder.path("link")).unwrap();
+    assert!(warned(&folder.path("dir/deep/state")) && warned(&folder.path("link/state")));
+    assert!(!warned(Path::new(&other)));
+}
+
+#[test]
 fn a_key_that_is_none_is_told() {
     let folder = Folder::new();
     let (dir, state) = (folder.dir("dir"), folder.dir("state"));
@@ -302,6 +387,60 @@ fn a_state_directory_that_cannot_be_written_is_told() {
          --ephemeral to keep nothing"
     );
     assert_refused(&[&dir, "--state-dir", state, "--log", "warn"], &why);
+}
+
+/// The program for a user whom permissions stop: root's own test would tell nothing.
+fn holdfast_as_nobody(folder: &Folder, args: &[&str]) -> Command {
+    let mut command = holdfast(args);
+    if geteuid().is_root() {
+        let program = folder.path("holdfast");
+        // A program that this process had open to write might be busy in what other tests fork.
+        let mut copy = Command::new("cp");
+        copy.arg(env!("CARGO_BIN_EXE_holdfast")).arg(&program);
+        assert!(copy.status().unwrap().success());
+        command = holdfast_at(&program, args);
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    command
+}
+
+#[test]
+fn a_state_directory_that_takes_no_new_file_is_refused() {
+    let folder = Folder::new();
+    let (dir, state) = (folder.dir("dir"), folder.dir("state"));
+    if geteuid().is_root() {
+        chown(&state, Some(NOBODY), Some(NOBODY)).unwrap();
+    }
+    let args = [&dir, "--state-dir", &state, "--log", "warn", "--listen", "127.0.0.1:0"];
+    let server = Server::spawn(&mut holdfast_as_nobody(&folder, &args));
+    assert_eq!(server.stop(Signal::TERM).0, Some(0));
+    // The key and the lock are there and may be written.
+    fs::set_permissions(&state, Permissions::from_mode(0o500)).unwrap();
+    let output = holdfast_as_nobody(&folder, &args).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let why = format!(
+        "holdfast: cannot write the state directory {state}: permission denied; use --state-dir \
+         DIR, or --ephemeral to keep nothing\n"
+    );
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), why);
+    fs::set_permissions(&state, Permissions::from_mode(0o700)).unwrap();
+}
+
+#[test]
+fn a_key_that_is_another_users_is_refused() {
+    if !geteuid().is_root() {
+        // Nobody else can make a file another user's.
+        return;
+    }
+    let folder = Folder::new();
+    let (dir, state) = (folder.dir("dir"), folder.dir("state"));
+    let key = Path::new(&state).join("key");
+    fs::write(&key, [7; 32]).unwrap();
+    fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
+    chown(&key, Some(NOBODY), None).unwrap();
+    let why = format!("{} belongs to user 65534, who can read it: chown it", key.display());
+    let args = [&dir, "--state-dir", &state, "--log", "warn", "--listen", "127.0.0.1:0"];
+    assert_refused(&args, &why);
 }
 
 #[test]

@@ -13,6 +13,7 @@ use crate::attr::kind;
 use crate::cache::{Cache, Node};
 use crate::cred::Identity;
 use crate::errno::Meaning;
+use crate::flush::Journal;
 use crate::handle::{Minter, Parsed};
 use crate::name::Name;
 use crate::sys::{self, KernelHandle};
@@ -86,6 +87,8 @@ pub(crate) struct Core {
     pub(crate) read_only: bool,
     /// Whether data in memory is as stable as it gets.
     pub(crate) volatile: bool,
+    /// What commits all changes at once, where there is such a thing.
+    pub(crate) journal: Option<Journal>,
     /// Whether the file system knows reads that do not wait.
     pub(crate) nowait: AtomicBool,
     pub(crate) verifier: AtomicU64,

@@ -13,6 +13,7 @@ use crate::attr::regular;
 use crate::cache::Node;
 use crate::core::{Core, INSIDE, device, stat_fd};
 use crate::errno::Meaning;
+use crate::flush::Changed;
 use crate::name::Name;
 use crate::open::flags;
 use crate::setattr::timestamps;
@@ -31,7 +32,7 @@ impl Core {
         name: &Name,
         how: &CreateHow,
         mode: OpenMode,
-    ) -> Result<Created> {
+    ) -> Result<Changed<Created>> {
         let parent = self.directory(dir)?;
         let before = self.change(&parent)?;
         for _ in 0..TRIES {
@@ -54,8 +55,9 @@ impl Core {
                 Err(error) => return Err(self.blame(&parent, error)),
             };
             let change = self.change_since(&parent, before);
-            let (handle, file) = (*node.handle(), self.file(fd, node, mode));
-            return Ok(Created { node: handle, file, created, change });
+            let file = self.file(fd, node.clone(), mode);
+            let made = Created { node: *node.handle(), file, created, change };
+            return Ok(changed_by_create(&parent, &node, how, made));
         }
         // What exists but cannot be opened is on another file system, or comes and goes.
         Err(Error::Exists)
@@ -189,6 +191,24 @@ impl Core {
             ftruncate(&fd, 0).meaning()?;
         }
         Ok((node, fd))
+    }
+}
+
+/// What a create changed. With the same verifier again it is the try before that may not be on
+/// stable storage: its answer never came.
+fn changed_by_create(
+    parent: &Arc<Node>,
+    node: &Arc<Node>,
+    how: &CreateHow,
+    made: Created,
+) -> Changed<Created> {
+    let is_exclusive = matches!(how, CreateHow::Exclusive { .. });
+    if made.created || is_exclusive {
+        Changed::two(node, parent, made)
+    } else if how.attrs().size == Some(0) {
+        Changed::one(node, made)
+    } else {
+        Changed::nothing(made)
     }
 }
 

@@ -13,12 +13,24 @@ use holdfast_vfs::{
 
 use crate::core::Core;
 use crate::dir::OwnedEntry;
+use crate::flush::Changed;
 use crate::io::{Progress, Wait};
 use crate::name::Name;
 use crate::names::Making;
 use crate::open::OpenFile;
-use crate::options::{Mode, OpenError, Options};
+use crate::options::{Durability, Mode, OpenError, Options};
+use crate::stable::{Flushed, Group};
 use crate::start;
+
+/// Answers an error without a job.
+macro_rules! ready {
+    ($result:expr) => {
+        match $result {
+            Ok(value) => value,
+            Err(error) => return Reply::now(Err(error)),
+        }
+    };
+}
 
 /// A directory of this machine.
 pub struct LocalFs {
@@ -26,6 +38,8 @@ pub struct LocalFs {
     world: Arc<dyn World>,
     /// Whether operations are answered at once.
     prompt: bool,
+    /// What changes wait for, unless they are answered when made.
+    group: Option<Arc<Group<Core>>>,
 }
 
 /// Data on its way from a thread that may block.
@@ -58,7 +72,10 @@ impl LocalFs {
         options: Options,
     ) -> std::result::Result<Self, OpenError> {
         let (core, prompt) = start::open(path, &*world, &options)?;
-        Ok(Self { core: Arc::new(core), world, prompt })
+        let core = Arc::new(core);
+        let waits = options.durability == Durability::Sync && !core.volatile && !core.read_only;
+        let group = waits.then(|| Group::new(core.clone(), world.clone()));
+        Ok(Self { core, world, prompt, group })
     }
 
     /// What its handles are made of.
@@ -69,6 +86,11 @@ impl LocalFs {
     /// Whether callers act with their own rights. If not, all act with the server's.
     pub fn switches_users(&self) -> bool {
         self.core.identity.switches()
+    }
+
+    /// How many changes waited for stable storage, and for how many flushes.
+    pub fn flushed(&self) -> Flushed {
+        self.group.as_ref().map(|group| group.flushed()).unwrap_or_default()
     }
 
     fn run<'a, T: Send + 'static>(
@@ -84,6 +106,28 @@ impl LocalFs {
     ) -> Reply<'a, T> {
         let core = self.core.clone();
         Reply::later(offload(&*self.world, move || job(&core)))
+    }
+
+    /// Makes a change, and answers when it is on stable storage.
+    fn change<'a, T: Send + Unpin + 'static>(
+        &'a self,
+        job: impl FnOnce(&Arc<Core>) -> Result<Changed<T>> + Send + 'static,
+    ) -> Reply<'a, T> {
+        if self.prompt {
+            return self.settle(ready!(job(&self.core)));
+        }
+        let making = self.block(job);
+        Reply::later(async move { self.settle(making.await?).await })
+    }
+
+    fn settle<'a, T: Send + Unpin + 'static>(&'a self, changed: Changed<T>) -> Reply<'a, T> {
+        let Changed { value, objects } = changed;
+        let Some(group) = self.group.as_ref().filter(|_| objects.iter().any(Option::is_some))
+        else {
+            return Reply::now(Ok(value));
+        };
+        let settled = group.settle(objects);
+        Reply::later(async move { settled.await.map(|()| value) })
     }
 
     /// The rest of a read of which `before` bytes were given to the sink.
@@ -125,16 +169,6 @@ impl LocalFs {
     }
 }
 
-/// Answers an error without a job.
-macro_rules! ready {
-    ($result:expr) => {
-        match $result {
-            Ok(value) => value,
-            Err(error) => return Reply::now(Err(error)),
-        }
-    };
-}
-
 impl FileSystem for LocalFs {
     fn properties(&self) -> Properties {
         self.core.properties
@@ -158,7 +192,7 @@ impl FileSystem for LocalFs {
     ) -> Reply<'a, ()> {
         let file = ready!(file.map(File::get_arc::<OpenFile>).transpose());
         let (cred, node, set) = (*cred, *node, *set);
-        self.run(move |core| core.setattr(&cred, &node, file.as_ref(), &set))
+        self.change(move |core| core.setattr(&cred, &node, file.as_ref(), &set))
     }
 
     fn access<'a>(&'a self, cred: &'a Cred, node: &'a Handle, want: Access) -> Reply<'a, Access> {
@@ -201,7 +235,7 @@ impl FileSystem for LocalFs {
         mode: OpenMode,
     ) -> Reply<'a, Created> {
         let (cred, dir, name, how) = (*cred, *dir, ready!(Name::new(name)), *how);
-        self.run(move |core| core.create(&cred, &dir, &name, &how, mode))
+        self.change(move |core| core.create(&cred, &dir, &name, &how, mode))
     }
 
     fn make_node<'a>(
@@ -214,7 +248,7 @@ impl FileSystem for LocalFs {
     ) -> Reply<'a, (Handle, ChangeInfo)> {
         let (cred, dir, name, attrs) = (*cred, *dir, ready!(Name::new(name)), *attrs);
         let kind = Making::from(kind);
-        self.run(move |core| core.make_node(&cred, &dir, &name, &kind, &attrs))
+        self.change(move |core| core.make_node(&cred, &dir, &name, &kind, &attrs))
     }
 
     fn remove<'a>(
@@ -224,7 +258,7 @@ impl FileSystem for LocalFs {
         name: &'a [u8],
     ) -> Reply<'a, ChangeInfo> {
         let (cred, dir, name) = (*cred, *dir, ready!(Name::new(name)));
-        self.run(move |core| core.remove(&cred, &dir, &name))
+        self.change(move |core| core.remove(&cred, &dir, &name))
     }
 
     fn rename<'a>(
@@ -235,7 +269,7 @@ impl FileSystem for LocalFs {
     ) -> Reply<'a, (ChangeInfo, ChangeInfo)> {
         let (cred, from_dir, to_dir) = (*cred, *from.0, *to.0);
         let (from, to) = (ready!(Name::new(from.1)), ready!(Name::new(to.1)));
-        self.run(move |core| core.rename(&cred, (&from_dir, &from), (&to_dir, &to)))
+        self.change(move |core| core.rename(&cred, (&from_dir, &from), (&to_dir, &to)))
     }
 
     fn link<'a>(
@@ -246,7 +280,7 @@ impl FileSystem for LocalFs {
         name: &'a [u8],
     ) -> Reply<'a, ChangeInfo> {
         let (cred, node, dir, name) = (*cred, *node, *dir, ready!(Name::new(name)));
-        self.run(move |core| core.link(&cred, &node, &dir, &name))
+        self.change(move |core| core.link(&cred, &node, &dir, &name))
     }
 
     fn readdir<'a>(

@@ -20,6 +20,7 @@ mod create;
 mod cred;
 mod dir;
 mod errno;
+mod flush;
 mod fs;
 mod handle;
 mod io;
@@ -30,6 +31,7 @@ mod open;
 mod options;
 mod rights;
 mod setattr;
+mod stable;
 mod start;
 #[allow(unsafe_code)]
 mod sys;
@@ -37,4 +39,5 @@ mod table;
 
 pub use cred::prepare_thread;
 pub use fs::LocalFs;
-pub use options::{Mode, OpenError, Options};
+pub use options::{Durability, Mode, OpenError, Options};
+pub use stable::Flushed;

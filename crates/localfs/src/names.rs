@@ -12,6 +12,7 @@ use rustix::io::Errno;
 use crate::cache::Node;
 use crate::core::{Core, FdName, stat_fd};
 use crate::errno::{Meaning, error};
+use crate::flush::Changed;
 use crate::name::Name;
 use crate::setattr::timestamps;
 use crate::sys;
@@ -52,7 +53,7 @@ impl Core {
         name: &Name,
         kind: &Making,
         attrs: &SetAttr,
-    ) -> Result<(Handle, ChangeInfo)> {
+    ) -> Result<Changed<(Handle, ChangeInfo)>> {
         let parent = self.directory(dir)?;
         self.writable()?;
         let before = self.change(&parent)?;
@@ -75,7 +76,8 @@ impl Core {
             self.forget(&node);
             return Err(error);
         }
-        Ok((*node.handle(), self.change_since(&parent, before)))
+        let made = (*node.handle(), self.change_since(&parent, before));
+        Ok(changed_by_making(&parent, &node, attrs, made))
     }
 
     fn finish_node(&self, cred: &Cred, node: &Node, attrs: &SetAttr) -> Result<()> {
@@ -97,7 +99,12 @@ impl Core {
         self.own_new(cred, node, &attrs)
     }
 
-    pub(crate) fn remove(&self, cred: &Cred, dir: &Handle, name: &Name) -> Result<ChangeInfo> {
+    pub(crate) fn remove(
+        &self,
+        cred: &Cred,
+        dir: &Handle,
+        name: &Name,
+    ) -> Result<Changed<ChangeInfo>> {
         let parent = self.directory(dir)?;
         self.writable()?;
         let before = self.change(&parent)?;
@@ -107,7 +114,8 @@ impl Core {
             match self.unlink(&parent, name) {
                 Ok(()) => {
                     self.removed(victim.as_deref());
-                    return Ok(self.change_by_removal(&parent, before));
+                    let change = self.change_by_removal(&parent, before);
+                    return Ok(Changed::one(&parent, change));
                 }
                 // Another object took the name since its type was read.
                 Err(Errno::NOTDIR | Errno::ISDIR) => {}
@@ -135,7 +143,7 @@ impl Core {
         cred: &Cred,
         from: (&Handle, &Name),
         to: (&Handle, &Name),
-    ) -> Result<(ChangeInfo, ChangeInfo)> {
+    ) -> Result<Changed<(ChangeInfo, ChangeInfo)>> {
         let source = self.directory(from.0)?;
         let target = self.directory(to.0)?;
         self.writable()?;
@@ -154,7 +162,8 @@ impl Core {
             // The number's record follows the move; if that fails the next lookup mends it.
             let _ = self.identity.server().and_then(|()| self.find(&target, to.1));
         }
-        Ok((self.change_since(&source, before.0), self.change_since(&target, before.1)))
+        let changes = (self.change_since(&source, before.0), self.change_since(&target, before.1));
+        Ok(Changed::two(&target, &source, changes))
     }
 
     pub(crate) fn link(
@@ -163,7 +172,7 @@ impl Core {
         handle: &Handle,
         dir: &Handle,
         name: &Name,
-    ) -> Result<ChangeInfo> {
+    ) -> Result<Changed<ChangeInfo>> {
         let node = self.node(handle)?;
         let parent = self.directory(dir)?;
         self.stat(&node)?;
@@ -178,7 +187,7 @@ impl Core {
             let gone = error == Error::NotFound && self.stat(&node).is_err();
             if gone { Error::Stale } else { self.blame(&parent, error) }
         })?;
-        Ok(self.change_since(&parent, before))
+        Ok(Changed::one(&parent, self.change_since(&parent, before)))
     }
 
     fn link_node(&self, node: &Node, parent: &Node, name: &Name) -> rustix::io::Result<()> {
@@ -218,6 +227,27 @@ impl Core {
         {
             self.forget(node);
         }
+    }
+}
+
+/// What making a node changed: with its name it is kept as it was made, but for what it was given
+/// afterwards. A directory can be synced at little cost, the others only with everything else.
+fn changed_by_making<T>(
+    parent: &Arc<Node>,
+    node: &Arc<Node>,
+    attrs: &SetAttr,
+    made: T,
+) -> Changed<T> {
+    let SetAttr { size: _, mode, uid, gid, atime, mtime } = attrs;
+    let is_finished_later = mode.is_some_and(|mode| mode & SET_ID != 0)
+        || uid.is_some()
+        || gid.is_some()
+        || atime.is_some()
+        || mtime.is_some();
+    if is_finished_later || node.kind() == FileKind::Directory {
+        Changed::two(node, parent, made)
+    } else {
+        Changed::one(parent, made)
     }
 }
 

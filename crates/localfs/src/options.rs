@@ -21,6 +21,8 @@ pub struct Options {
     pub fd_budget: Option<usize>,
     /// Acts as an unprivileged server would, whatever the process may do.
     pub force_unprivileged: bool,
+    /// Whether changes of names and attributes are on stable storage before they are answered.
+    pub durability: Durability,
     /// Treats the file system as one that may block in every operation, as a network's may.
     pub always_offload: bool,
 }
@@ -35,9 +37,24 @@ impl Options {
             read_only: false,
             fd_budget: None,
             force_unprivileged: false,
+            durability: Durability::Sync,
             always_offload: false,
         }
     }
+}
+
+/// When a change of names or attributes is answered. What is in memory is as stable as it gets:
+/// there it makes no difference.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// When it is on stable storage; what changes at the same time shares one flush. On ext4 and
+    /// XFS this keeps a file without a name open: until the export ends, the file system cannot be
+    /// remounted read-only.
+    #[default]
+    Sync,
+    /// When it is made: a crash of the machine may undo the last seconds, which clients were told
+    /// are done. Data keeps its promises: what was written stably, or committed, is safe.
+    Async,
 }
 
 /// What handles are made of.

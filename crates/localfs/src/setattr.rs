@@ -13,6 +13,7 @@ use rustix::process::{Gid, Uid};
 use crate::cache::Node;
 use crate::core::{Core, FdName};
 use crate::errno::{Meaning, error};
+use crate::flush::Changed;
 use crate::open::OpenFile;
 use crate::sys;
 
@@ -25,11 +26,11 @@ impl Core {
         handle: &Handle,
         file: Option<&Arc<OpenFile>>,
         set: &SetAttr,
-    ) -> Result<()> {
+    ) -> Result<Changed<()>> {
         let node = self.node(handle)?;
         let stat = self.stat(&node)?;
         if set.is_empty() {
-            return Ok(());
+            return Ok(Changed::nothing(()));
         }
         self.writable()?;
         self.refuse_early(cred, &node, &stat, set)?;
@@ -41,7 +42,8 @@ impl Core {
         if let Some(mode) = set.mode {
             self.chmod(cred, &node, set.gid.unwrap_or(stat.stx_gid), mode)?;
         }
-        self.set_times(&node, set)
+        self.set_times(&node, set)?;
+        Ok(Changed::one(&node, ()))
     }
 
     /// Refuses before anything was changed what the kernel would refuse halfway.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use holdfast_base::World;
 use holdfast_vfs::{ChangeAttrType, Fsid, Properties};
-use rustix::fs::{Mode, OFlags, StatFs, fstatfs, fstatvfs};
+use rustix::fs::{Mode, OFlags, StatFs, Statx, fstatfs, fstatvfs};
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
@@ -14,8 +14,9 @@ use crate::attr::kind;
 use crate::cache::{Cache, Node};
 use crate::core::{Core, NAMES, Stamps, device, stat_fd};
 use crate::cred::Identity;
+use crate::flush::{Journal, ext4_has_journal};
 use crate::handle::Minter;
-use crate::options::{OpenError, Options};
+use crate::options::{Durability, OpenError, Options};
 use crate::sys;
 use crate::table::Table;
 
@@ -25,6 +26,7 @@ const BTRFS: u32 = 0x9123_683e;
 const TMPFS: u32 = 0x0102_1994;
 const F2FS: u32 = 0xf2f5_2010;
 const OVERLAY: u32 = 0x794c_7630;
+const RAMFS: u32 = 0x8584_58f6;
 
 /// AT_HANDLE_FID (Linux 6.5): a handle that need not open anything.
 const HANDLE_FID: i32 = 0x200;
@@ -78,6 +80,7 @@ fn probe(
     let named = rustix::fs::openat(&mount, c".", NAMES, Mode::empty())?;
     let cache = Cache::new(options.fd_budget.unwrap_or_else(budget).max(1));
     let root = cache.insert(Node::new(named, handle, kind(&stat)));
+    let syncs = options.durability == Durability::Sync && !options.read_only;
     let core = Core {
         root,
         mount_id,
@@ -92,13 +95,30 @@ fn probe(
         properties: properties(&statfs, table.is_none()),
         table,
         read_only: options.read_only,
-        volatile: kind_of_fs == TMPFS,
+        volatile: matches!(kind_of_fs, TMPFS | RAMFS) || is_without_sync(),
+        journal: Journal::probe(&mount, syncs && has_journal(kind_of_fs, &stat)),
         nowait: AtomicBool::new(kind_of_fs != TMPFS),
         verifier: AtomicU64::new(verifier),
         mount,
     };
     let known = matches!(kind_of_fs, EXT4 | XFS | BTRFS | TMPFS | F2FS | OVERLAY);
     Ok((core, known && !options.always_offload))
+}
+
+/// Whether all changes are kept in the order of one journal.
+fn has_journal(kind_of_fs: u32, stat: &Statx) -> bool {
+    match kind_of_fs {
+        XFS => true,
+        EXT4 => ext4_has_journal(stat),
+        _ => false,
+    }
+}
+
+/// A known bug, switched on in test builds: nothing is forced to stable storage. A test of power
+/// cuts that does not fail then would not have found it.
+fn is_without_sync() -> bool {
+    cfg!(feature = "bugs")
+        && std::env::var_os("HOLDFAST_BUG").is_some_and(|name| name == "without-sync")
 }
 
 /// The root's handle and mount, if the kernel lets us open by it.

@@ -1,5 +1,6 @@
 //! What is exported, how file handles name it, and how the exports join into one tree.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -15,6 +16,8 @@ use crate::principal::NOBODY;
 const HANDLE_VERSION: u8 = 1;
 const HEADER_BYTES: usize = 5;
 const PSEUDO_ID: u32 = 0;
+/// Bytes of the path of an export.
+const PATH_MAX: usize = 1024;
 const PSEUDO_FSID: holdfast_vfs::Fsid = holdfast_vfs::Fsid { major: 0, minor: 0 };
 
 /// Whose rights are taken away.
@@ -77,6 +80,14 @@ impl Export {
         self
     }
 
+    /// Sets the user and the group that a squashed caller acts as; 65534 both unless set.
+    #[must_use]
+    pub const fn anonymous(mut self, uid: u32, gid: u32) -> Self {
+        self.anon_uid = uid;
+        self.anon_gid = gid;
+        self
+    }
+
     /// The rights a caller has here.
     pub(crate) fn cred(&self, caller: &Cred) -> Cred {
         let nobody = Cred { uid: self.anon_uid, gid: self.anon_gid, groups: Groups::NONE };
@@ -127,6 +138,8 @@ pub enum ExportError {
     TooMany,
     /// The ids of two paths are the same: one must be renamed.
     SameId(String, String),
+    /// The path, whose beginning this is, has more than 1024 bytes.
+    TooLong(String),
     /// The paths do not make a tree.
     Path(String),
 }
@@ -137,6 +150,9 @@ impl fmt::Display for ExportError {
             Self::Empty => f.write_str("there is nothing to export"),
             Self::TooMany => f.write_str("there are more than 65535 exports"),
             Self::SameId(a, b) => write!(f, "exports {a} and {b} have the same id: rename one"),
+            Self::TooLong(start) => {
+                write!(f, "export path {start:?}... has more than {PATH_MAX} bytes")
+            }
             Self::Path(why) => f.write_str(why),
         }
     }
@@ -169,29 +185,20 @@ impl Exports {
     /// # Errors
     /// The paths cannot be joined.
     pub fn new(mut list: Vec<Export>) -> Result<Self, ExportError> {
-        if list.is_empty() {
-            return Err(ExportError::Empty);
-        }
-        if list.len() >= usize::from(u16::MAX) {
-            return Err(ExportError::TooMany);
-        }
-        for (at, export) in list.iter().enumerate() {
-            if let Some(twin) = list[..at].iter().find(|twin| twin.id == export.id) {
-                return Err(ExportError::SameId(twin.path.clone(), export.path.clone()));
-            }
-        }
-        if let [only] = list.as_slice()
-            && only.path == "/"
-        {
-            return Ok(Self { list, pseudo: None });
-        }
         let paths: Vec<_> = list.iter().map(|export| export.path.as_str()).collect();
-        let pseudo = PseudoFs::new(&paths, PSEUDO_FSID)
-            .map_err(|error| ExportError::Path(error.to_string()))?;
+        let Some(pseudo) = tree(&paths)? else { return Ok(Self { list, pseudo: None }) };
         let pseudo = Arc::new(pseudo);
         let top = Export { id: PSEUDO_ID, ..Export::new("", pseudo.clone()) };
         list.push(top.read_only(true).squash(Squash::None));
         Ok(Self { list, pseudo: Some(pseudo) })
+    }
+
+    /// Whether exports at these paths can be joined into one tree.
+    ///
+    /// # Errors
+    /// They cannot be joined.
+    pub fn check(paths: &[&str]) -> Result<(), ExportError> {
+        tree(paths).map(drop)
     }
 
     /// The exports, without the tree above them.
@@ -268,4 +275,26 @@ impl Exports {
         let node = Handle::new(node).map_err(|_| Status::BADHANDLE)?;
         Ok(Fh { export: export as u16, node })
     }
+}
+
+/// The tree above exports at these paths; a single one at `/` needs none.
+fn tree(paths: &[&str]) -> Result<Option<PseudoFs>, ExportError> {
+    if paths.is_empty() {
+        return Err(ExportError::Empty);
+    }
+    if paths.len() >= usize::from(u16::MAX) {
+        return Err(ExportError::TooMany);
+    }
+    if let Some(path) = paths.iter().find(|path| path.len() > PATH_MAX) {
+        return Err(ExportError::TooLong(path.chars().take(40).collect()));
+    }
+    let pseudo = PseudoFs::new(paths, PSEUDO_FSID);
+    let pseudo = pseudo.map_err(|error| ExportError::Path(error.to_string()))?;
+    let mut ids = BTreeMap::new();
+    for path in paths {
+        if let Some(twin) = ids.insert(Export::id_of(path), *path) {
+            return Err(ExportError::SameId(twin.to_owned(), (*path).to_owned()));
+        }
+    }
+    Ok((paths != ["/"]).then_some(pseudo))
 }

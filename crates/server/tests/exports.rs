@@ -170,8 +170,12 @@ fn nothing_goes_from_one_export_into_another() {
 
 /// Who a caller is made to be: owner and group of a file that it creates.
 fn owner_of(squash: Squash, caller: &Cred) -> (Vec<u8>, Vec<u8>) {
+    owner_in(|export| export.squash(squash), caller)
+}
+
+fn owner_in(how: impl FnOnce(Export) -> Export, caller: &Cred) -> (Vec<u8>, Vec<u8>) {
     let world = TestWorld::new(1);
-    let export = Export::new("/", memfs_of(&world, 1)).squash(squash);
+    let export = how(Export::new("/", memfs_of(&world, 1)));
     let server = Server::exporting(world, vec![export]);
     let mut client = server.client("a");
     let want = Bitmap::of(&[attr::OWNER, attr::OWNER_GROUP]);
@@ -201,6 +205,12 @@ fn callers_are_squashed_as_the_export_says() {
     let wheel = Cred { gid: 0, ..USER };
     assert_eq!(owner_of(Squash::None, &wheel), who("1001", "0"));
     assert_eq!(owner_of(Squash::Root, &wheel), who("1001", "65534"));
+    let anonymous =
+        |squash, caller| owner_in(|export| export.squash(squash).anonymous(70, 80), caller);
+    assert_eq!(anonymous(Squash::None, &Cred::ROOT), who("0", "0"));
+    assert_eq!(anonymous(Squash::Root, &Cred::ROOT), who("70", "80"));
+    assert_eq!(anonymous(Squash::Root, &wheel), who("1001", "80"));
+    assert_eq!(anonymous(Squash::All, &USER), who("70", "80"));
 }
 
 #[test]
@@ -280,10 +290,28 @@ fn exports_that_make_no_tree_are_refused() {
         Exports::new(paths.iter().map(|path| Export::new(*path, fs.clone())).collect())
     };
     assert_eq!(exports(&[]).err(), Some(ExportError::Empty));
-    assert!(matches!(exports(&["/a", "/a"]), Err(ExportError::SameId(..))));
-    for paths in [&["/", "/a"][..], &["a"], &["/a/"], &["/a", "/a/b"], &["/a/../b"]] {
-        assert!(matches!(exports(paths), Err(ExportError::Path(_))), "{paths:?}");
+    // FNV-1a of 32 bits gives both of these paths one hash.
+    let same = ["/e422789", "/e639192"];
+    assert!(matches!(exports(&same), Err(ExportError::SameId(..))));
+    for (paths, why) in [
+        (&["/a", "/a"][..], "export path \"/a\" is given twice"),
+        (&["a"], "export path \"a\" does not start with '/'"),
+        (&["/a/"], "export path \"/a/\" has an empty part"),
+        (&["/a/../b"], "export path \"/a/../b\" has '.' or '..' in it"),
+        (&["/", "/a"], "export path \"/a\" lies below the export \"/\", whose files are there"),
+        (
+            &["/a/b", "/a"],
+            "export path \"/a/b\" lies below the export \"/a\", whose files are there",
+        ),
+    ] {
+        assert_eq!(exports(paths).err(), Some(ExportError::Path(why.to_owned())));
+        assert_eq!(Exports::check(paths), Err(ExportError::Path(why.to_owned())));
     }
+    let long = format!("/{}", "a/".repeat(512) + "a");
+    assert!(matches!(exports(&[&long]), Err(ExportError::TooLong(_))));
+    let many = vec!["/a"; 65_535];
+    assert_eq!(Exports::check(&many), Err(ExportError::TooMany));
+    assert_eq!(Exports::check(&["/"]), Ok(()));
     let names: Vec<_> = (0..5).map(|n| format!("/export-{n}")).collect();
     let names: Vec<_> = names.iter().map(String::as_str).collect();
     assert_eq!(exports(&names).expect("they make a tree").iter().count(), 5);

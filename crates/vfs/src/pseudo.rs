@@ -67,7 +67,8 @@ impl fmt::Display for PathError {
             Self::BadPart(path) => write!(f, "export path {path:?} has a part that is no name"),
             Self::Twice(path) => write!(f, "export path {path:?} is given twice"),
             Self::Below { path, export } => {
-                write!(f, "export path {path:?} lies below the export {export:?}")
+                let below = "lies below the export";
+                write!(f, "export path {path:?} {below} {export:?}, whose files are there")
             }
         }
     }

@@ -3,21 +3,23 @@
 use std::error::Error;
 use std::fs::File;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_base::World;
-use holdfast_localfs::{LocalFs, Mode, Options};
+use holdfast_localfs::{LocalFs, Options};
 use holdfast_net::{Congestion, Notice, Runtime, RuntimeConfig, ServeConfig, Service};
 use holdfast_server::{Builder, Export};
 use holdfast_vfs::Fsid;
 use holdfast_vfs::memfs::{MemFs, MemFsOptions};
 use rustix::process::{Resource, getrlimit};
 
-use crate::args::{Directory, ServeArgs, Squash};
+use crate::args::ServeArgs;
 use crate::log::{self, debug, info, say, warn};
 use crate::process::{self, Stops};
-use crate::state_dir::{self, Secrets, StateDir};
+use crate::settings::{Directory, Durability, Keep, Settings, Squash, Squashing};
+use crate::state_dir::{self, Secrets, StateDir, StateError};
+use crate::{notify, report};
 
 /// How long requests that run may take when the server is told to stop.
 const STOP_BUDGET: Duration = Duration::from_secs(30);
@@ -30,105 +32,135 @@ const MEMORY: Fsid = Fsid { major: 1, minor: 0 };
 
 /// Serves until a signal comes.
 pub(crate) fn run(args: &ServeArgs) -> Result<(), Box<dyn Error>> {
-    log::set_level(args.log);
-    let directories = args.directories()?;
-    let (listen, lease) = (args.addresses()?, args.lease()?);
+    let settings = Settings::read(args)?;
+    log::set_level(settings.log);
     process::raise_descriptor_limit();
     let mut stops = Stops::catch()?;
-    let state = state(args, &directories)?;
+    let state = state(&settings)?;
     let secrets = &state.secrets;
-    let runtime = runtime(args)?;
-    let exports = exports(&directories, args.squash, &secrets.handle_key, &runtime)?;
+    let runtime = runtime(&settings)?;
+    let exports = exports(&settings, &state, &runtime)?;
+    report::warn_of_root(&settings);
     let mut config = ServeConfig {
-        listen,
+        listen: settings.listen,
         stop_budget: STOP_BUDGET,
         notice: Arc::new(|notice: Notice| warn(format_args!("{notice}"))),
         ..ServeConfig::default()
     };
-    config.threads = args.threads.map_or(config.threads, usize::from);
+    config.threads = settings.threads.unwrap_or(config.threads);
     let service = runtime.serve(config, |server| {
-        let server = server.lease(lease).identity(secrets.identity);
+        let server = server.lease(settings.lease).identity(secrets.identity);
         exports.into_iter().fold(server, Builder::export)
     })?;
     announce(&service);
+    notify::ready();
     stops.wait();
+    notify::stopping();
     stop(&service);
     drop(state);
     Ok(())
 }
 
-fn runtime(args: &ServeArgs) -> Result<Runtime, holdfast_net::StartError> {
+fn runtime(settings: &Settings) -> Result<Runtime, holdfast_net::StartError> {
     let mut config = RuntimeConfig {
         // All threads are the service's.
         threads: 0,
         prepare_thread: Arc::new(holdfast_localfs::prepare_thread),
         ..RuntimeConfig::default()
     };
-    config.loops = args.loops.map_or(config.loops, usize::from);
+    config.loops = settings.loops.unwrap_or(config.loops);
     Runtime::start(config)
 }
 
 /// Where the state is, if anywhere.
 struct State {
     secrets: Secrets,
-    /// Held until the end.
-    _lock: Option<File>,
+    /// Held until the end; none when nothing is kept.
+    lock: Option<File>,
 }
 
-fn state(args: &ServeArgs, directories: &[Directory]) -> Result<State, Box<dyn Error>> {
-    let path = match &args.state_dir {
-        Some(path) => Some(path.clone()),
-        // Files in memory end with the process: there is nothing to keep.
-        None if args.ephemeral || directories.is_empty() => None,
-        None => Some(state_dir::default_path(directories)?),
-    };
-    let Some(path) = path else {
-        if args.ephemeral {
-            info(format_args!("nothing is kept: clients must mount anew after a restart"));
+fn state(settings: &Settings) -> Result<State, StateError> {
+    let Some(path) = state_path(settings)? else {
+        if settings.keep == Keep::Nothing {
+            info(format_args!(
+                "nothing is kept: file handles, opens and locks end with this process, and \
+                 clients must mount anew"
+            ));
         }
-        return Ok(State { secrets: Secrets::ephemeral()?, _lock: None });
+        return Ok(State { secrets: Secrets::ephemeral()?, lock: None });
     };
     debug(format_args!("the state directory is {}", path.display()));
     let StateDir { secrets, lock } = StateDir::open(&path)?;
-    Ok(State { secrets, _lock: Some(lock) })
+    report::warn_of_state(settings, &path);
+    Ok(State { secrets, lock: Some(lock) })
+}
+
+/// Where these settings have the state kept, if anywhere.
+pub(crate) fn state_path(settings: &Settings) -> Result<Option<PathBuf>, StateError> {
+    match &settings.keep {
+        Keep::In(path) => Ok(Some(path.clone())),
+        Keep::Nothing => Ok(None),
+        // Files in memory end with the process: there is nothing to keep.
+        Keep::Default if settings.exports.is_empty() => Ok(None),
+        Keep::Default => state_dir::default_path(&settings.exports).map(Some),
+    }
 }
 
 /// Opens each export in a world of its own, so that one that hangs leaves threads for the others.
 fn exports(
-    directories: &[Directory],
-    squash: Squash,
-    key: &[u8; 16],
+    settings: &Settings,
+    state: &State,
     runtime: &Runtime,
 ) -> Result<Vec<Export>, Box<dyn Error>> {
-    let squash = match squash {
+    if settings.exports.is_empty() {
+        let options = memory();
+        let said = report::memory(settings.squash);
+        info(format_args!("exporting {said}, up to {} MiB", options.limit_bytes >> 20));
+        let fs = Arc::new(MemFs::new(runtime.world(), options));
+        return Ok(vec![squashed(Export::new("/", fs), settings.squash)]);
+    }
+    let fd_budget = fd_budget(settings.exports.len());
+    let mut list = Vec::new();
+    for directory in &settings.exports {
+        let fs = open(directory, fd_budget, &state.secrets, runtime)?;
+        info(format_args!("exporting {}", report::opened(directory, &fs, state.lock.is_some())));
+        let export = Export::new(&directory.name, Arc::new(fs));
+        list.push(squashed(export.read_only(directory.read_only), directory.squash));
+    }
+    Ok(list)
+}
+
+fn open(
+    directory: &Directory,
+    fd_budget: usize,
+    secrets: &Secrets,
+    runtime: &Runtime,
+) -> Result<LocalFs, Box<dyn Error>> {
+    let mut options = Options::new(secrets.handle_key);
+    options.export_id = Export::id_of(&directory.name);
+    options.read_only = directory.read_only;
+    options.fd_budget = Some(fd_budget);
+    options.durability = match directory.durability {
+        Durability::Sync => holdfast_localfs::Durability::Sync,
+        Durability::Async => holdfast_localfs::Durability::Async,
+    };
+    let fs = LocalFs::open(&directory.path, runtime.world(), options)?;
+    if rustix::process::geteuid().is_root() && !fs.switches_users() {
+        // Whoever a client says it is, it would act as root.
+        return Err("root without CAP_SETUID and CAP_SETGID cannot act for other users: start \
+                    as an ordinary user, or with these capabilities"
+            .into());
+    }
+    Ok(fs)
+}
+
+fn squashed(export: Export, squash: Squashing) -> Export {
+    let whom = match squash.whom() {
         Squash::None => holdfast_server::Squash::None,
         Squash::Root => holdfast_server::Squash::Root,
         Squash::All => holdfast_server::Squash::All,
     };
-    if directories.is_empty() {
-        return Ok(vec![Export::new("/", memory(runtime.world())).squash(squash)]);
-    }
-    let fd_budget = fd_budget(directories.len());
-    let mut list = Vec::new();
-    for directory in directories {
-        let mut options = Options::new(*key);
-        options.export_id = Export::id_of(&directory.name);
-        options.read_only = directory.read_only;
-        options.fd_budget = Some(fd_budget);
-        let fs = LocalFs::open(&directory.path, runtime.world(), options)?;
-        if rustix::process::geteuid().is_root() && !fs.switches_users() {
-            // Whoever a client says it is, it would act as root.
-            return Err(
-                "root without CAP_SETUID and CAP_SETGID cannot act for other users: start \
-                        as an ordinary user, or with these capabilities"
-                    .into(),
-            );
-        }
-        tell_export(directory, &fs);
-        let export = Export::new(&directory.name, Arc::new(fs));
-        list.push(export.read_only(directory.read_only).squash(squash));
-    }
-    Ok(list)
+    export.squash(whom).anonymous(squash.uid(), squash.gid())
 }
 
 /// Half of the descriptors are for the caches of all exports together.
@@ -138,31 +170,12 @@ fn fd_budget(exports: usize) -> usize {
     limit.unwrap_or(1 << 20) / 2 / exports
 }
 
-fn memory(world: Arc<dyn World>) -> Arc<MemFs> {
+/// Half of the machine's memory.
+fn memory() -> MemFsOptions {
     let system = rustix::system::sysinfo();
     let ram = (system.totalram as u64).saturating_mul(u64::from(system.mem_unit));
     let (limit_bytes, limit_files) = (ram / 2, ram / 2 / FILE_BYTES);
-    info(format_args!(
-        "exporting memory as /, up to {} MiB: its files end with this process",
-        limit_bytes >> 20
-    ));
-    Arc::new(MemFs::new(world, MemFsOptions { limit_bytes, limit_files, fsid: MEMORY }))
-}
-
-fn tell_export(directory: &Directory, fs: &LocalFs) {
-    let path = std::path::absolute(&directory.path);
-    let path = path.unwrap_or_else(|_| directory.path.clone());
-    let (name, path) = (&directory.name, path.display());
-    let ro = if directory.read_only { ", read-only" } else { "" };
-    match fs.mode() {
-        Mode::KernelHandles => {
-            info(format_args!("exporting {path} as {name}{ro}; its handles are durable"));
-        }
-        Mode::ProcessHandles => info(format_args!(
-            "exporting {path} as {name}{ro}; clients see stale handles after a restart of this \
-             process; run with CAP_DAC_READ_SEARCH for durable ones"
-        )),
-    }
+    MemFsOptions { limit_bytes, limit_files, fsid: MEMORY }
 }
 
 fn announce(service: &Service) {
@@ -222,5 +235,24 @@ fn stop(service: &Service) {
     let counts: Vec<_> = counts.iter().chain(network.iter()).collect();
     for (name, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
         info(format_args!("{name} {count}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use holdfast_vfs::pseudo::PseudoFs;
+
+    #[test]
+    fn an_export_squashes_as_its_settings_say() {
+        let fs = Arc::new(PseudoFs::new(&["/"], MEMORY).expect("the path is good"));
+        let of = |whom, uid, gid| {
+            let export = squashed(Export::new("/", fs.clone()), Squashing { whom, uid, gid });
+            (export.squash, export.anon_uid, export.anon_gid)
+        };
+        assert_eq!(of(None, None, None), (holdfast_server::Squash::Root, 65_534, 65_534));
+        let all = of(Some(Squash::All), Some(1000), Some(100));
+        assert_eq!(all, (holdfast_server::Squash::All, 1000, 100));
+        assert_eq!(of(Some(Squash::None), None, Some(7)).0, holdfast_server::Squash::None);
     }
 }

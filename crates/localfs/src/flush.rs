@@ -1,0 +1,196 @@
+//! How changes of names and attributes get to stable storage, by what file systems promise.
+//!
+//! What an `fsync` of a directory keeps differs:
+//! - ext4 and XFS have one journal that is written in order: a commit of any object that was
+//!   changed last keeps all changes before it.
+//! - f2fs makes a checkpoint of everything.
+//! - btrfs logs that directory, with the objects that got a name in it: a move needs both
+//!   directories, and what an object got after its name needs the object.
+//! - POSIX promises of an object's `fsync` no more than that object.
+//!
+//! So where nothing better is known each changed object is synced, directories as well as what
+//! is in them. On ext4 and XFS the one commit serves: a device is told to flush its cache once,
+//! not once an object. Syncing the whole file system writes the data of all files and of other
+//! programs too: it is for what no `fsync` takes, such as a symbolic link, and for the many.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use holdfast_vfs::{Error, FileKind, Result};
+use rustix::fs::{Mode, OFlags, Statx, Timespec, Timestamps, UTIME_NOW, fsync, futimens, syncfs};
+use rustix::io::Errno;
+
+use crate::cache::Node;
+use crate::core::Core;
+use crate::errno::error;
+use crate::stable::Flush;
+
+/// Objects synced one by one; beyond it one sync of everything is cheaper, and their descriptors
+/// are bounded.
+const OBJECTS_MAX: usize = 256;
+
+/// What an operation answers, and what it changed.
+pub(crate) struct Changed<T> {
+    pub(crate) value: T,
+    pub(crate) objects: [Option<Arc<Node>>; 2],
+}
+
+impl<T> Changed<T> {
+    /// This object was changed.
+    pub(crate) fn one(object: &Arc<Node>, value: T) -> Self {
+        Self { value, objects: [Some(object.clone()), None] }
+    }
+
+    /// Both were changed. Of a move it is the target first: a power cut between two syncs then
+    /// leaves two names, not none.
+    pub(crate) fn two(first: &Arc<Node>, second: &Arc<Node>, value: T) -> Self {
+        Self { value, objects: [Some(first.clone()), Some(second.clone())] }
+    }
+
+    /// Nothing was changed.
+    pub(crate) const fn nothing(value: T) -> Self {
+        Self { value, objects: [None, None] }
+    }
+}
+
+/// The objects of many changes, each once, in the order in which they were changed first.
+#[derive(Default)]
+pub(crate) struct Objects {
+    list: Vec<Arc<Node>>,
+    /// Whether there were too many to list.
+    are_many: bool,
+}
+
+impl Objects {
+    fn add(&mut self, object: Arc<Node>) {
+        if self.are_many || self.list.iter().any(|known| Arc::ptr_eq(known, &object)) {
+            return;
+        }
+        if self.list.len() < OBJECTS_MAX {
+            self.list.push(object);
+        } else {
+            self.are_many = true;
+            self.list.clear();
+        }
+    }
+}
+
+/// A file system whose one journal keeps all changes in order.
+pub(crate) struct Journal {
+    /// A file without a name. To change it is to be the last change so far, so that its `fsync`
+    /// commits all before it.
+    marker: OwnedFd,
+}
+
+impl Journal {
+    /// The journal of the file system of `mount`, if it is one like that and we may use it. Until
+    /// this is dropped, the file system cannot be made read-only.
+    pub(crate) fn probe(mount: &OwnedFd, is_journaled: bool) -> Option<Self> {
+        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+        let open = || rustix::fs::openat(mount, c".", flags, Mode::RUSR | Mode::WUSR).ok();
+        is_journaled.then(open).flatten().map(|marker| Self { marker })
+    }
+
+    fn commit(&self) -> rustix::io::Result<()> {
+        let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+        futimens(&self.marker, &Timestamps { last_access: now, last_modification: now })?;
+        sync(self.marker.as_fd())
+    }
+}
+
+/// Whether an ext4 on this device has a journal: it can be made without, and ext2 is ext4 too.
+pub(crate) fn ext4_has_journal(stat: &Statx) -> bool {
+    let device = format!("/sys/dev/block/{}:{}", stat.stx_dev_major, stat.stx_dev_minor);
+    let task = std::fs::read_link(device).ok().and_then(|device| {
+        let name = device.file_name()?;
+        let file: PathBuf =
+            ["/sys/fs/ext4".as_ref(), name, "journal_task".as_ref()].iter().collect();
+        std::fs::read_to_string(file).ok()
+    });
+    // Without a journal there is a word in place of the number.
+    task.is_some_and(|task| task.trim().parse::<u32>().is_ok())
+}
+
+impl Flush for Core {
+    type Change = [Option<Arc<Node>>; 2];
+    type Changes = Objects;
+
+    fn gather(&self, objects: &mut Objects, change: Self::Change) {
+        if self.journal.is_none() {
+            change.into_iter().flatten().for_each(|object| objects.add(object));
+        }
+    }
+
+    fn flush(&self, objects: &Objects) -> Result<()> {
+        let synced =
+            self.identity.server().map_err(|_| Errno::IO).and_then(|()| match &self.journal {
+                Some(journal) => journal.commit(),
+                None if objects.are_many => self.sync_all(),
+                None => objects.list.iter().try_for_each(|object| self.sync_object(object)),
+            });
+        synced.map_err(|errno| {
+            // It may be data that was lost.
+            self.lost_data();
+            match error(errno) {
+                kept @ (Error::NoSpace | Error::Quota | Error::ReadOnly) => kept,
+                // No error that says that nothing was done, or what to do else.
+                _ => Error::Io,
+            }
+        })
+    }
+}
+
+impl Core {
+    fn sync_object(&self, node: &Node) -> rustix::io::Result<()> {
+        let synced = match node.writer() {
+            Some(writer) => sync(writer.fd()),
+            None => match self.open_to_sync(node) {
+                Ok(fd) => sync(fd.as_fd()),
+                Err(_) => return self.sync_all(),
+            },
+        };
+        match synced {
+            // This file system syncs no objects of that kind.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => self.sync_all(),
+            synced => synced,
+        }
+    }
+
+    /// A descriptor that `fsync` takes.
+    fn open_to_sync(&self, node: &Node) -> rustix::io::Result<OwnedFd> {
+        match node.kind() {
+            FileKind::Directory => {
+                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+                self.descriptor(|| rustix::fs::openat(node.fd(), c".", flags, Mode::empty()))
+            }
+            FileKind::Regular => match self.reopen(node.fd(), OFlags::RDONLY) {
+                Err(Errno::ACCESS) => self.reopen(node.fd(), OFlags::WRONLY),
+                opened => opened,
+            },
+            FileKind::Symlink
+            | FileKind::Block
+            | FileKind::Character
+            | FileKind::Fifo
+            | FileKind::Socket => Err(Errno::NOTSUP),
+        }
+    }
+
+    fn sync_all(&self) -> rustix::io::Result<()> {
+        retry(|| syncfs(&self.mount))
+    }
+}
+
+fn sync(fd: BorrowedFd<'_>) -> rustix::io::Result<()> {
+    retry(|| fsync(fd))
+}
+
+/// A sync that a signal cut short has lost nothing.
+fn retry(call: impl Fn() -> rustix::io::Result<()>) -> rustix::io::Result<()> {
+    loop {
+        match call() {
+            Err(Errno::INTR) => {}
+            result => return result,
+        }
+    }
+}
