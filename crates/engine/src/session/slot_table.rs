@@ -102,6 +102,12 @@ impl SlotTable {
         self.busy
     }
 
+    /// How many slots execute no request, counted one by one.
+    pub fn free(&self) -> u32 {
+        let busy = self.slots.iter().filter(|slot| slot.busy).count();
+        self.size - u32::try_from(busy).unwrap_or(self.size)
+    }
+
     /// Decides what becomes of a request. Only [`Admit::Execute`] changes anything.
     ///
     /// # Errors
@@ -197,6 +203,7 @@ mod tests {
         let mut table = SlotTable::new(2);
         let claim = execute(&mut table, 0, 1);
         assert_eq!(table.admit(&request(0, 1)), Ok(Admit::InProgress));
+        assert_eq!((table.busy(), table.free()), (1, 1));
         assert!(table.complete(claim, Some(b"reply")));
         assert_eq!(table.admit(&request(0, 1)), Ok(Admit::Replay(b"reply")));
         assert!(!table.complete(claim, Some(b"twice")), "a claim is given back once");
@@ -204,7 +211,7 @@ mod tests {
         let next = execute(&mut table, 0, 2);
         assert!(table.complete(next, None));
         assert_eq!(table.admit(&request(0, 2)), Ok(Admit::Uncached));
-        assert_eq!(table.busy(), 0);
+        assert_eq!((table.busy(), table.free()), (0, 2));
     }
 
     #[test]
