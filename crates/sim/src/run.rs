@@ -7,12 +7,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use holdfast_base::Instant;
+use holdfast_proto::nfs4::DirFromClient;
 use holdfast_vfs::Fsid;
 use holdfast_vfs::memfs::{MemFs, MemFsOptions};
 
 use crate::checkers::disk::Disk;
 use crate::client::Client;
 use crate::executor::{Ended, Executor};
+use crate::host::group::Group;
 use crate::host::{Host, STOP_BUDGET};
 use crate::journal::{Journal, Tracing, Violation};
 use crate::operator;
@@ -21,7 +23,7 @@ use crate::rng::Rng;
 use crate::sim::Sim;
 use crate::storage::Storage;
 use crate::sync::lock;
-use crate::workload::{Actor, RECORDS, SHARED_DIR, probe};
+use crate::workload::{Actor, RECORDS, SHARED_DIR, looks, probe, reboots};
 
 /// Within which everybody must be done when faults are over, beside what leases and the steps
 /// left take.
@@ -30,8 +32,22 @@ const CALM: Duration = Duration::from_secs(120);
 /// After the last stop, for work that comes too late.
 const LATE: Duration = Duration::from_secs(2);
 
+/// The number of the first client that starts anew.
+const REBOOTS: u32 = 700;
+
+/// The number of the first client that looks at the exports.
+const LOOKS: u32 = 800;
+
 /// The number of the first probing client.
 const PROBE: u32 = 900;
+
+/// What a connection may be bound for.
+const DIRECTIONS: [DirFromClient; 4] = [
+    DirFromClient::FORE,
+    DirFromClient::BACK,
+    DirFromClient::FORE_OR_BOTH,
+    DirFromClient::BACK_OR_BOTH,
+];
 
 /// For each step that may be left.
 const CALM_STEP: Duration = Duration::from_secs(15);
@@ -96,6 +112,7 @@ struct World {
 
 impl World {
     fn new(sim: &Arc<Sim>, rng: &Rng) -> Self {
+        let group = Group::new(sim.options.one_process);
         let host = |n: u64| {
             let options = MemFsOptions {
                 limit_bytes: 64 << 20,
@@ -104,7 +121,7 @@ impl World {
             };
             let files = MemFs::new(Arc::new(sim.outside.clone()), options);
             let disk = Storage::new(sim, files, rng.split(100 + n));
-            Host::new(sim, n, disk, rng.split(200 + n))
+            Host::new(sim, &group, n, disk, rng.split(200 + n))
         };
         let hosts: Vec<_> = (0..sim.options.hosts as u64).map(host).collect();
         operator::begin(sim, &hosts, &rng.split(3));
@@ -114,6 +131,10 @@ impl World {
             let client = Client::new(sim, host, id as u32, own.next().to_be_bytes());
             users(sim, &client, &own);
             partitions(sim, &client, own.split(99));
+            session_changes(sim, &client, &own.split(98));
+        }
+        for (host, n) in hosts.iter().zip(0..) {
+            lonely_clients(sim, host, n, &rng.split(400 + u64::from(n)));
         }
         Self { sim: sim.clone(), hosts }
     }
@@ -122,7 +143,7 @@ impl World {
         let sim = &self.sim;
         let over = || sim.journal.is_broken() || sim.checkers.liveness.all_ended();
         let calm = sim.now() + sim.options.faults;
-        let ended = sim.executor.run(calm, over);
+        let ended = self.until(calm, over);
         if sim.journal.is_broken() {
             return;
         }
@@ -130,8 +151,8 @@ impl World {
         self.hosts.iter().for_each(|host| host.disk.release());
         sim.journal.line("world", || format!("faults are over ({ended:?})"));
         let steps = u32::try_from(sim.options.steps).unwrap_or(u32::MAX);
-        let deadline = sim.now() + CALM + sim.options.lease * 2 + CALM_STEP * steps;
-        let ended = sim.executor.run(deadline, over);
+        let deadline = sim.now() + CALM + sim.options.lease_max() * 2 + CALM_STEP * steps;
+        let ended = self.until(deadline, over);
         if ended != Ended::Done {
             return sim.checkers.liveness.time_is_over(&format!("{ended:?}"));
         }
@@ -143,6 +164,12 @@ impl World {
         }
     }
 
+    /// Runs, and looks at all slots whenever nothing moves.
+    fn until(&self, deadline: Instant, done: impl Fn() -> bool) -> Ended {
+        let quiet = || self.hosts.iter().for_each(|host| host.count_slots());
+        self.sim.executor.run_watched(deadline, done, quiet)
+    }
+
     /// Looks for what clients that are gone have left behind.
     fn probe(&self) {
         let sim = &self.sim;
@@ -152,7 +179,7 @@ impl World {
             sim.outside.go(probe(client));
         }
         let over = || sim.journal.is_broken() || sim.checkers.liveness.all_ended();
-        let ended = sim.executor.run(sim.now() + CALM + sim.options.lease * 2, over);
+        let ended = self.until(sim.now() + CALM + sim.options.lease_max() * 2, over);
         if ended != Ended::Done {
             sim.checkers.liveness.time_is_over(&format!("{ended:?}"));
         }
@@ -184,6 +211,55 @@ impl World {
             sim.checkers.shared.listed(name, &names);
         }
     }
+}
+
+/// Starts the clients of a server that have no users.
+fn lonely_clients(sim: &Arc<Sim>, host: &Arc<Host>, n: u32, rng: &Rng) {
+    let client = |first: u32, rng: &mut Rng| {
+        let client = Client::new(sim, host, first + n, rng.next().to_be_bytes());
+        sim.checkers.liveness.begins(&client.name, "begins");
+        client
+    };
+    if sim.options.reboots > 0 {
+        let mut own = rng.split(1);
+        sim.outside.go(reboots(client(REBOOTS, &mut own), own));
+    }
+    if sim.options.several_exports {
+        let mut own = rng.split(2);
+        sim.outside.go(looks(client(LOOKS, &mut own), own));
+    }
+}
+
+/// Binds connections and makes new sessions now and then.
+fn session_changes(sim: &Arc<Sim>, client: &Arc<Client>, rng: &Rng) {
+    let (mut binds, mut sessions) = (rng.split(1), rng.split(2));
+    let (sim2, client2) = (sim.clone(), client.clone());
+    sim.outside.go(async move {
+        for _ in 0..sim2.options.binds {
+            if !pause(&sim2, &mut binds).await {
+                return;
+            }
+            let (anew, dir) = (binds.chance(600), *binds.pick(&DIRECTIONS));
+            client2.bind_connection(anew, dir).await;
+        }
+    });
+    let (sim2, client2) = (sim.clone(), client.clone());
+    sim.outside.go(async move {
+        for _ in 0..sim2.options.new_sessions {
+            if !pause(&sim2, &mut sessions).await {
+                return;
+            }
+            client2.replace_session(sessions.below(4) as u32).await;
+        }
+    });
+}
+
+/// Waits for some moment of the time of faults; `false`: that is over.
+async fn pause(sim: &Sim, rng: &mut Rng) -> bool {
+    let share = u64::from(sim.options.binds.max(sim.options.new_sessions)) + 1;
+    let most = sim.options.faults.as_nanos() as u64 * 2 / share;
+    sim.after(Duration::from_nanos(rng.below(most))).await;
+    sim.faults()
 }
 
 /// Cuts a client off now and then.
