@@ -53,7 +53,9 @@ fn plan(sim: &Sim, rng: &mut Rng) -> Vec<(u64, Event)> {
 
 async fn run(sim: &Arc<Sim>, host: &Arc<Host>, mut rng: Rng) {
     let began = sim.now();
+    let turn = host.group.turn(false).await;
     start(sim, host, &mut rng, true).await;
+    drop(turn);
     for (at, event) in plan(sim, &mut rng) {
         let until = Duration::from_nanos(at).saturating_sub(sim.now().since(began));
         sim.after(until).await;
