@@ -73,6 +73,9 @@ async fn happen(sim: &Arc<Sim>, host: &Arc<Host>, event: Event, rng: &mut Rng) {
         }
         Event::Kill => {
             let fellows = host.group.fellows(host);
+            if fellows.len() > 1 {
+                sim.journal.count("operator", "kill of several servers");
+            }
             fellows.iter().for_each(|fellow| fellow.kill());
             if rng.chance(500) {
                 host.disk.crash();
