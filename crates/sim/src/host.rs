@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use holdfast_proto::rpc::Buffers;
-use holdfast_server::{ClientRecords, MemoryRecords, Server};
+use holdfast_server::{ClientRecords, MemoryRecords, Server, SessionStatus};
 
 use self::around::Around;
 use self::driver::{Driver, Wake};
@@ -162,12 +162,25 @@ impl Host {
         Some((client, self.generation.load(Ordering::Relaxed)))
     }
 
+    fn sessions(&self) -> Vec<SessionStatus> {
+        let process = lock(&self.process);
+        let instance = process.as_ref().and_then(|process| process.server.instance());
+        instance.map(|instance| instance.sessions()).unwrap_or_default()
+    }
+
     /// Looks at the slots of all sessions.
     pub fn count_slots(&self) {
-        let process = lock(&self.process);
-        let Some(instance) = process.as_ref().and_then(|it| it.server.instance()) else { return };
-        for session in instance.sessions() {
+        let sessions = self.sessions();
+        self.sim.journal.add("checker", "sessions counted", sessions.len() as u64);
+        for session in sessions {
             self.sim.checkers.slots.counted(&self.name, &session);
+        }
+    }
+
+    /// Everybody has left: nobody's session may be there.
+    pub fn has_no_session(&self) {
+        for session in self.sessions() {
+            self.sim.checkers.slots.left(&self.name, &session);
         }
     }
 }

@@ -98,6 +98,7 @@ pub const MUST_HAPPEN: &[(&str, &[&str])] = &[
             "stop beside another server",
         ],
     ),
+    ("checker", &["sessions counted"]),
     ("life", &["up", "down", "grace start", "grace end"]),
     ("server", &["replays", "clients expired"]),
 ];

@@ -188,6 +188,7 @@ impl World {
     /// Stops the servers, and looks what is left.
     fn end(&self) {
         let sim = &self.sim;
+        self.hosts.iter().for_each(|host| host.has_no_session());
         let stopped = Arc::new(Mutex::new(0));
         for host in &self.hosts {
             let (host, stopped) = (host.clone(), stopped.clone());

@@ -79,6 +79,14 @@ impl Slots {
         }
     }
 
+    /// A session that its client has left behind, though it destroyed all it had. One that died
+    /// is still to be forgotten.
+    pub fn left(&self, server: &str, session: &SessionStatus) {
+        if !session.is_dead {
+            self.journal.violation("slots", format!("{server}: everybody left, and {session}"));
+        }
+    }
+
     /// A request of this session changes files now, while the server has these sessions.
     pub fn runs(&self, server: &str, call: &str, id: SessionId, sessions: &[SessionStatus]) {
         if !sessions.iter().any(|session| session.id == id) {
@@ -147,6 +155,14 @@ mod tests {
         assert_eq!(counted(status(4, 1, 2, false)), 1);
         assert_eq!(counted(status(4, 2, 2, false)), 1);
         assert_eq!(counted(status(4, 2, 2, true)), 0);
+    }
+
+    #[test]
+    fn nobody_leaves_a_session_behind() {
+        let left = |is_dead| {
+            verdicts(Slots::new, |slots| slots.left("s", &status(4, 0, 4, is_dead))).len()
+        };
+        assert_eq!((left(true), left(false)), (0, 1));
     }
 
     #[test]

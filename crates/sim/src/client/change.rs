@@ -164,3 +164,22 @@ fn is_bound_as(asked: BindConnToSessionArgs, got: (SessionId, DirFromServer)) ->
     };
     got.0 == asked.sessid && one_of.contains(&got.1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_is_bound_as_asked_or_for_both() {
+        let sessid = SessionId([1; 16]);
+        let bound = |dir, got| {
+            let asked = BindConnToSessionArgs { sessid, dir, use_conn_in_rdma_mode: false };
+            is_bound_as(asked, (sessid, got))
+        };
+        assert!(bound(DirFromClient::FORE, DirFromServer::FORE));
+        assert!(!bound(DirFromClient::FORE, DirFromServer::BOTH));
+        assert!(!bound(DirFromClient::BACK, DirFromServer::FORE));
+        assert!(bound(DirFromClient::FORE_OR_BOTH, DirFromServer::BOTH));
+        assert!(!bound(DirFromClient::BACK_OR_BOTH, DirFromServer::FORE));
+    }
+}

@@ -107,3 +107,18 @@ impl Group {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_ends_one_process_is_alone() {
+        let one = Group::new(true);
+        assert!(one.take(false) && one.take(false) && !one.take(true));
+        drop([false, false].map(|is_alone| Turn { group: one.clone(), is_alone }));
+        assert!(one.take(true) && !one.take(false) && !one.take(true));
+        drop(Turn { group: one.clone(), is_alone: true });
+        assert!(one.take(false));
+    }
+}

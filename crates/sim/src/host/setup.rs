@@ -87,3 +87,21 @@ impl Served {
         lock(&self.0).get(&generation).copied()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_setup_leaves_time_to_reclaim_and_changes_only_what_may_change() {
+        let mut rng = Rng::new(1);
+        for seed in 0..50 {
+            let options = Options::draw(&mut Rng::new(seed));
+            let first = Setup::first(&options);
+            let other = first.other(&options, &mut rng);
+            assert!(other.grace >= first.lease && other.grace >= other.lease);
+            assert_eq!(other.layout != first.layout, options.several_exports);
+            assert_eq!(other.other(&options, &mut rng).layout, first.layout);
+        }
+    }
+}
