@@ -26,7 +26,7 @@ pub(super) struct Beside {
 }
 
 impl Host {
-    /// Notes who is up, and looks at them again once while the stop is under way.
+    /// Notes who is up as a stop begins, and looks at them again within a second.
     pub(super) fn look_around(&self) -> Arc<Beside> {
         let mut all = self.group.hosts();
         all.retain(|host| host.name != self.name && host.generation_up().is_some());
