@@ -53,6 +53,8 @@ counters! {
     panics,
     /// Clients whose lease ended.
     clients_expired,
+    /// Grace periods that began, be it only to find that nobody can have anything to reclaim: one.
+    grace_starts,
     /// Grace periods that ended.
     grace_ends,
     /// Failures of the record of clients.

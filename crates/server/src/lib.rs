@@ -38,3 +38,4 @@ pub use holdfast_engine::server::GraceEnd;
 pub use instance::{Config, Connection, ConnectionError, Instance, Notify, Running, StopReport};
 pub use records::{ClientRecords, MemoryRecords, RecordError};
 pub use service::{Builder, Host, NoHost, Phase, Server, StartError};
+pub use state::SessionStatus;

@@ -7,7 +7,7 @@ mod piece;
 mod session;
 mod slot_memory;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -20,6 +20,7 @@ use holdfast_proto::nfs4::{ClientId, SessionId, Stateid, Status};
 
 pub(crate) use opens::{OpenFiles, OpenRequest};
 pub(crate) use piece::Piece;
+pub use session::SessionStatus;
 pub(crate) use session::{ConnectionBinding, Session, SessionCell, SlotClaim};
 pub(crate) use slot_memory::SlotMemory;
 
@@ -29,7 +30,8 @@ use crate::sync::{AtomicBool, PoisonError, RwLock};
 
 const SHARDS: usize = 16;
 
-type SessionTable = RwLock<HashMap<SessionId, Arc<SessionCell>>>;
+/// In the order of the ids: a sweep takes the dead in an order that follows from them.
+type SessionTable = RwLock<BTreeMap<SessionId, Arc<SessionCell>>>;
 
 /// What tells one instance's state from another's, and where it begins.
 pub(crate) struct Origin {
@@ -170,6 +172,17 @@ impl State {
     pub(crate) fn any_busy(&self, sessions: &[SessionId]) -> bool {
         let busy = |cell: Arc<SessionCell>| cell.peek(|session| session.slots.busy() > 0);
         sessions.iter().any(|id| self.session(id).is_ok_and(busy))
+    }
+
+    /// What every session has, by id. Sessions that come or go meanwhile may be missing.
+    pub(crate) fn session_statuses(&self) -> Vec<SessionStatus> {
+        let mut all = Vec::new();
+        for table in &self.sessions {
+            let table = table.read().unwrap_or_else(PoisonError::into_inner);
+            all.extend(table.values().map(|cell| cell.status()));
+        }
+        all.sort_by_key(|status| status.id);
+        all
     }
 
     /// Drops the sessions and the opens of a client that is no more, and its name from the record.

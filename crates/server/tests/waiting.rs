@@ -4,7 +4,9 @@ mod support;
 
 use std::sync::Arc;
 
-use holdfast_proto::nfs4::{BindConnToSessionArgs, DirFromClient, Op, OpNum, Status};
+use holdfast_proto::nfs4::{
+    BindConnToSessionArgs, DestroySessionArgs, DirFromClient, Op, OpNum, Status,
+};
 use holdfast_proto::rpc::AcceptStat;
 use support::client::{Client, Reply};
 use support::fixture::Server;
@@ -68,6 +70,32 @@ fn slots_that_wait_are_answered_in_the_order_they_become_ready() {
         assert_eq!(client.exchange(record).status(), Status::OK, "slot {slot} keeps its reply");
     }
     assert_eq!(probe.calls("make_node"), 4);
+}
+
+#[test]
+fn an_operator_sees_which_slots_run_and_the_sums_are_right() {
+    let (server, probe, mut client) = late();
+    let mut other = server.client("b");
+    let sums = |server: &Server| {
+        let sessions = server.instance.sessions();
+        assert!(sessions.is_sorted_by_key(|session| session.id));
+        assert!(sessions.iter().all(|s| s.busy + s.free == s.slots && !s.is_dead));
+        sessions.iter().map(|session| session.busy).collect::<Vec<_>>()
+    };
+    assert_eq!(sums(&server), [0, 0]);
+    probe.set("make_node", Mood::Later);
+    for slot in 0..3 {
+        send(&mut client, slot, true, &[Op::PutRootFh, ops::mkdir(&[b'0' + slot as u8])]);
+    }
+    assert_eq!(sums(&server), [3, 0]);
+    let shown = server.instance.sessions()[0].to_string();
+    assert!(shown.starts_with("session ") && shown.contains(": 3 of "), "{shown}");
+    settle(&server, &mut client);
+    assert_eq!(sums(&server), [0, 0]);
+    let session = other.session;
+    let gone = other.bare(&[Op::DestroySession(DestroySessionArgs { sessionid: session })]);
+    assert_eq!(gone.status(), Status::OK);
+    assert_eq!(sums(&server), [0]);
 }
 
 #[test]

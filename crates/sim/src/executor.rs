@@ -148,6 +148,16 @@ impl Executor {
 
     /// Runs until `done`, or until `deadline`.
     pub fn run(&self, deadline: Instant, done: impl Fn() -> bool) -> Ended {
+        self.run_watched(deadline, done, || ())
+    }
+
+    /// As [`Executor::run`]; `quiet` looks on whenever nothing is ready, before time moves.
+    pub fn run_watched(
+        &self,
+        deadline: Instant,
+        done: impl Fn() -> bool,
+        quiet: impl Fn(),
+    ) -> Ended {
         loop {
             if done() {
                 return Ended::Done;
@@ -156,8 +166,11 @@ impl Executor {
                 if self.poll(id) > POLLS_MAX {
                     return Ended::Livelock;
                 }
-            } else if let Some(ended) = self.advance(deadline.as_ns()) {
-                return ended;
+            } else {
+                quiet();
+                if let Some(ended) = self.advance(deadline.as_ns()) {
+                    return ended;
+                }
             }
         }
     }

@@ -11,6 +11,7 @@ pub mod model;
 pub mod network;
 pub mod operator;
 pub mod options;
+pub mod participants;
 pub mod report;
 pub mod rng;
 pub mod run;

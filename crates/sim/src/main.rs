@@ -110,7 +110,7 @@ fn soak(args: &Args) -> ExitCode {
         seed += 1;
     }
     let took = began.elapsed().as_secs_f64();
-    print!("seeds {} to {}: {report}", args.from, seed - 1);
+    print!("seeds {} to {}: {report}", args.from, args.from + report.runs.saturating_sub(1));
     let (runs, operations) = (report.runs as f64, report.operations() as f64);
     println!(
         "{:.0} runs a minute, {:.0} operations a second",

@@ -80,6 +80,24 @@ options! {
     start_fail_permille: u32,
     /// Whether a new instance starts at the moment the old one is gone.
     restart_at_once: bool,
+    /// Whether all servers are in one process, and end together when it is killed.
+    one_process: bool,
+    /// Whether the files are one of several exports, some of which come and go.
+    several_exports: bool,
+    /// Changes of the number of workers.
+    resizes: u32,
+    /// Stops and starts with another configuration.
+    reconfigures: u32,
+    /// What a reconfiguration may make the lease.
+    other_lease: Duration,
+    /// Grace periods that the administrator ends, in a thousand.
+    force_grace_permille: u32,
+    /// Times that a client destroys its session under load and makes a new one.
+    new_sessions: u32,
+    /// Times that a client binds a new connection to its session.
+    binds: u32,
+    /// Restarts of the client that does nothing else.
+    reboots: u32,
     /// Opens that deny something to others, in a thousand.
     deny_permille: u32,
     /// Operations of the shared directory among all, in a thousand.
@@ -90,6 +108,11 @@ impl Options {
     /// As the executor needs it.
     pub const fn preemption(&self) -> Preemption {
         Preemption { permille: self.preempt_permille, most: self.preempt_max }
+    }
+
+    /// The longest lease that any server grants.
+    pub fn lease_max(&self) -> Duration {
+        self.lease.max(self.other_lease)
     }
 
     /// The options of a seed.
@@ -109,10 +132,16 @@ impl Options {
         let kills = some(400, 1, 3) as u32;
         let partitions = some(300, 1, 3) as u32;
         let start_fail_permille = some(300, 50, 400) as u32;
+        let resizes = some(300, 1, 4) as u32;
+        let reconfigures = some(250, 1, 3) as u32;
+        let force_grace_permille = some(300, 100, 900) as u32;
+        let new_sessions = some(300, 1, 4) as u32;
+        let binds = some(300, 1, 4) as u32;
+        let reboots = some(250, 1, 4) as u32;
         let ms = |rng: &mut Rng, low, high| Duration::from_millis(rng.between(low, high));
         let latency = Duration::from_micros(rng.between(10, 20_000));
         Self {
-            hosts: 1 + usize::from(rng.chance(150)),
+            hosts: *rng.pick(&[1, 1, 1, 1, 1, 2, 2, 3]),
             clients: rng.between(1, 4) as usize,
             actors: rng.between(1, 3) as usize,
             steps: rng.between(10, 50),
@@ -140,6 +169,15 @@ impl Options {
             partitions,
             start_fail_permille,
             restart_at_once: rng.chance(500),
+            one_process: rng.chance(600),
+            several_exports: rng.chance(400),
+            resizes,
+            reconfigures,
+            other_lease: Duration::from_secs(rng.between(5, 30)),
+            force_grace_permille,
+            new_sessions,
+            binds,
+            reboots,
             deny_permille: *rng.pick(&[0, 0, 100, 400]),
             shared_permille: *rng.pick(&[0, 100, 300]),
         }

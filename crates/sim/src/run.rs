@@ -13,15 +13,16 @@ use holdfast_vfs::memfs::{MemFs, MemFsOptions};
 use crate::checkers::disk::Disk;
 use crate::client::Client;
 use crate::executor::{Ended, Executor};
+use crate::host::group::Group;
 use crate::host::{Host, STOP_BUDGET};
 use crate::journal::{Journal, Tracing, Violation};
-use crate::operator;
 use crate::options::Options;
 use crate::rng::Rng;
 use crate::sim::Sim;
 use crate::storage::Storage;
 use crate::sync::lock;
-use crate::workload::{Actor, RECORDS, SHARED_DIR, probe};
+use crate::workload::{RECORDS, SHARED_DIR, probe};
+use crate::{operator, participants};
 
 /// Within which everybody must be done when faults are over, beside what leases and the steps
 /// left take.
@@ -96,6 +97,7 @@ struct World {
 
 impl World {
     fn new(sim: &Arc<Sim>, rng: &Rng) -> Self {
+        let group = Group::new(sim.options.one_process);
         let host = |n: u64| {
             let options = MemFsOptions {
                 limit_bytes: 64 << 20,
@@ -104,17 +106,11 @@ impl World {
             };
             let files = MemFs::new(Arc::new(sim.outside.clone()), options);
             let disk = Storage::new(sim, files, rng.split(100 + n));
-            Host::new(sim, n, disk, rng.split(200 + n))
+            Host::new(sim, &group, n, disk, rng.split(200 + n))
         };
         let hosts: Vec<_> = (0..sim.options.hosts as u64).map(host).collect();
         operator::begin(sim, &hosts, &rng.split(3));
-        for id in 0..sim.options.clients {
-            let host = &hosts[id % hosts.len()];
-            let mut own = rng.split(300 + id as u64);
-            let client = Client::new(sim, host, id as u32, own.next().to_be_bytes());
-            users(sim, &client, &own);
-            partitions(sim, &client, own.split(99));
-        }
+        participants::begin(sim, &hosts, rng);
         Self { sim: sim.clone(), hosts }
     }
 
@@ -122,7 +118,7 @@ impl World {
         let sim = &self.sim;
         let over = || sim.journal.is_broken() || sim.checkers.liveness.all_ended();
         let calm = sim.now() + sim.options.faults;
-        let ended = sim.executor.run(calm, over);
+        let ended = self.until(calm, over);
         if sim.journal.is_broken() {
             return;
         }
@@ -130,8 +126,8 @@ impl World {
         self.hosts.iter().for_each(|host| host.disk.release());
         sim.journal.line("world", || format!("faults are over ({ended:?})"));
         let steps = u32::try_from(sim.options.steps).unwrap_or(u32::MAX);
-        let deadline = sim.now() + CALM + sim.options.lease * 2 + CALM_STEP * steps;
-        let ended = sim.executor.run(deadline, over);
+        let deadline = sim.now() + CALM + sim.options.lease_max() * 2 + CALM_STEP * steps;
+        let ended = self.until(deadline, over);
         if ended != Ended::Done {
             return sim.checkers.liveness.time_is_over(&format!("{ended:?}"));
         }
@@ -143,6 +139,12 @@ impl World {
         }
     }
 
+    /// Runs, and looks at all slots whenever nothing moves.
+    fn until(&self, deadline: Instant, done: impl Fn() -> bool) -> Ended {
+        let quiet = || self.hosts.iter().for_each(|host| host.count_slots());
+        self.sim.executor.run_watched(deadline, done, quiet)
+    }
+
     /// Looks for what clients that are gone have left behind.
     fn probe(&self) {
         let sim = &self.sim;
@@ -152,7 +154,7 @@ impl World {
             sim.outside.go(probe(client));
         }
         let over = || sim.journal.is_broken() || sim.checkers.liveness.all_ended();
-        let ended = sim.executor.run(sim.now() + CALM + sim.options.lease * 2, over);
+        let ended = self.until(sim.now() + CALM + sim.options.lease_max() * 2, over);
         if ended != Ended::Done {
             sim.checkers.liveness.time_is_over(&format!("{ended:?}"));
         }
@@ -161,6 +163,7 @@ impl World {
     /// Stops the servers, and looks what is left.
     fn end(&self) {
         let sim = &self.sim;
+        self.hosts.iter().for_each(|host| host.has_no_session());
         let stopped = Arc::new(Mutex::new(0));
         for host in &self.hosts {
             let (host, stopped) = (host.clone(), stopped.clone());
@@ -183,44 +186,5 @@ impl World {
             names.retain(|name| name != RECORDS);
             sim.checkers.shared.listed(name, &names);
         }
-    }
-}
-
-/// Cuts a client off now and then.
-fn partitions(sim: &Arc<Sim>, client: &Arc<Client>, mut rng: Rng) {
-    let (sim2, client) = (sim.clone(), client.clone());
-    sim.outside.go(async move {
-        for _ in 0..sim2.options.partitions {
-            let pause = rng.below(sim2.options.faults.as_nanos() as u64);
-            sim2.after(Duration::from_nanos(pause)).await;
-            if !sim2.faults() {
-                return;
-            }
-            let most = sim2.options.lease.as_nanos() as u64 * 2;
-            client.partition(Duration::from_nanos(rng.below(most)));
-        }
-    });
-}
-
-/// Starts the users of a client; when the last is done, the client unmounts.
-fn users(sim: &Arc<Sim>, client: &Arc<Client>, rng: &Rng) {
-    let left = Arc::new(Mutex::new(sim.options.actors));
-    let name = client.name.to_string();
-    sim.checkers.liveness.begins(&name, "unmounts");
-    for number in 0..sim.options.actors as u32 {
-        let actor = Actor::new(client, number, rng.split(u64::from(number)));
-        let (client, left, name, sim2) = (client.clone(), left.clone(), name.clone(), sim.clone());
-        sim.outside.go(async move {
-            actor.run().await;
-            let last = {
-                let mut left = lock(&left);
-                *left -= 1;
-                *left == 0
-            };
-            if last && !sim2.journal.is_broken() {
-                client.unmount().await;
-                sim2.checkers.liveness.ends(&name);
-            }
-        });
     }
 }

@@ -5,8 +5,9 @@ mod gate;
 mod undo;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 
+use holdfast_server::Instance;
 use holdfast_vfs::memfs::MemFs;
 use holdfast_vfs::{
     Access, Attr, ChangeInfo, CreateHow, Created, Cred, DirEnd, DirSink, Error, File, FileSystem,
@@ -95,6 +96,7 @@ pub struct View {
     ended: AtomicBool,
     open: Arc<AtomicUsize>,
     abandoned: AtomicUsize,
+    instance: Mutex<Weak<Instance>>,
 }
 
 /// A call that was not answered yet.
@@ -129,7 +131,12 @@ impl View {
     pub fn new(disk: Arc<Storage>, name: String, generation: u64) -> Self {
         let (ended, open, abandoned) =
             (AtomicBool::new(false), Arc::default(), AtomicUsize::new(0));
-        Self { disk, generation, name, ended, open, abandoned }
+        Self { disk, generation, name, ended, open, abandoned, instance: Mutex::default() }
+    }
+
+    /// This instance serves it.
+    pub fn served_by(&self, instance: &Arc<Instance>) {
+        *lock(&self.instance) = Arc::downgrade(instance);
     }
 
     /// The instance is gone.
@@ -172,6 +179,11 @@ impl View {
     fn effect(&self, cred: &Cred, call: &'static str) {
         let checkers = &self.disk.sim.checkers;
         checkers.exactly_once.executed(cred.groups.as_slice(), call);
+        let session = checkers.exactly_once.session_of(cred.groups.as_slice());
+        let instance = lock(&self.instance).upgrade();
+        if let (Some(session), Some(instance)) = (session, instance) {
+            checkers.slots.runs(&self.name, call, session, &instance.sessions());
+        }
         if self.ended.load(Ordering::Relaxed) {
             checkers.generations.call_after_end(&self.name, self.generation, call);
         }

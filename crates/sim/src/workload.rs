@@ -2,8 +2,11 @@
 //! the model, and now and then something in the directory that all share.
 
 mod data;
+mod exports;
 mod names;
+mod plain;
 mod probe;
+mod reboot;
 mod shared;
 mod verify;
 
@@ -21,7 +24,9 @@ use crate::rng::Rng;
 use crate::sim::Sim;
 use crate::transition::{self, Step};
 
+pub use exports::looks;
 pub use probe::probe;
+pub use reboot::reboots;
 pub use shared::{RECORDS, SHARED_DIR};
 
 /// Between two attempts at what must be done although the storage fails.

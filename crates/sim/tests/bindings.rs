@@ -11,6 +11,7 @@ use holdfast_proto::nfs4::{
 use holdfast_sim::client::wire::{self, Reply, Tag};
 use holdfast_sim::executor::{Executor, Preemption};
 use holdfast_sim::host::Host;
+use holdfast_sim::host::group::Group;
 use holdfast_sim::journal::{Journal, Tracing};
 use holdfast_sim::options::Options;
 use holdfast_sim::rng::Rng;
@@ -47,7 +48,7 @@ fn a_refused_sequence_leaves_no_binding() {
     let memory = MemFsOptions { limit_bytes: 1 << 20, limit_files: 100, fsid };
     let files = MemFs::new(Arc::new(sim.outside.clone()), memory);
     let disk = Storage::new(&sim, files, rng.split(3));
-    let host = Host::new(&sim, 0, disk, rng.split(4));
+    let host = Host::new(&sim, &Group::new(false), 0, disk, rng.split(4));
     let said = Arc::new(Mutex::new(None));
     let answer = said.clone();
     sim.outside.go(async move {

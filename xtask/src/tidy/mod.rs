@@ -6,6 +6,7 @@ mod documents;
 mod matrix;
 mod repository;
 mod rust;
+mod sim;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -23,7 +24,7 @@ tidy
 /// A rule: adds what breaks it.
 type Rule = fn(&Repository, &mut Vec<Problem>);
 
-const RULES: [Rule; 15] = [
+const RULES: [Rule; 16] = [
     matrix::dependencies,
     matrix::attributes,
     matrix::unsafe_code,
@@ -39,6 +40,7 @@ const RULES: [Rule; 15] = [
     documents::serve_options,
     documents::xtask_commands,
     documents::exceptions,
+    sim::known_bugs,
 ];
 
 /// Something that breaks a rule.

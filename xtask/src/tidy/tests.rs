@@ -1,7 +1,7 @@
 //! The repository keeps its rules, and each rule finds what breaks it.
 
 use super::repository::{Repository, Source};
-use super::{Problem, Rule, code, documents, matrix, problems, rust, text};
+use super::{Problem, Rule, code, documents, matrix, problems, rust, sim, text};
 
 fn repository(files: &[(&str, &str)]) -> Repository {
     let files = files.iter().map(|(path, text)| Source {
@@ -232,4 +232,26 @@ fn exceptions_must_be_whole() {
         "specs/exceptions.toml:5: a section looks like `RFC 8881 §18.10`",
     ];
     assert_found(documents::exceptions, &[("specs/exceptions.toml", &text)], &wanted);
+}
+
+#[test]
+fn the_simulator_must_not_know_the_bugs_it_looks_for() {
+    let bugs = "match self {\n    Self::LostReply => \"lost-reply\",\n}\n";
+    let checker = "//! Finds lost-reply.\nuse holdfast_server::bugs;\nif on(Bug::LostReply) {}\n\
+                   fn lost_reply() {}\n// All debugs, and lost-replys, are fine.\n";
+    let files = [
+        ("crates/engine/src/bugs.rs", bugs),
+        ("crates/sim/src/checkers/a.rs", checker),
+        ("crates/sim/src/main.rs", checker),
+        ("crates/server/src/lib.rs", checker),
+    ];
+    let found = found(sim::known_bugs, &files);
+    let lines = ["1: `lost-reply`", "2: `bugs`", "3: `LostReply`", "4: `lost_reply`"];
+    assert_eq!(found.len(), lines.len(), "{found:?}");
+    for (found, line) in found.iter().zip(lines) {
+        assert!(found.starts_with(&format!("crates/sim/src/checkers/a.rs:{line}")), "{found}");
+    }
+    assert_eq!(self::found(sim::known_bugs, &[]).len(), 1, "a rule that finds no bug says so");
+    let none = [("crates/engine/src/bugs.rs", "")];
+    assert_eq!(self::found(sim::known_bugs, &none).len(), 1);
 }

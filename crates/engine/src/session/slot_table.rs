@@ -161,6 +161,12 @@ impl SlotTable {
         self.busy
     }
 
+    /// How many slots execute no request, counted one by one.
+    pub fn free(&self) -> u32 {
+        let busy = self.slots.iter().filter(|slot| slot.busy).count();
+        self.offer.size - u32::try_from(busy).unwrap_or(self.offer.size)
+    }
+
     /// Bytes that the slots and the replies kept in them take.
     pub const fn bytes(&self) -> usize {
         self.reply_bytes + self.slots.capacity() * size_of::<Slot>()

@@ -25,7 +25,7 @@ use scope::{Describe, Scope};
 use crate::counters::{Snapshot, count};
 use crate::exports::Exports;
 use crate::records::{ClientRecords, MemoryRecords};
-use crate::state::{Origin, State};
+use crate::state::{Origin, SessionStatus, State};
 use crate::sync::{AtomicBool, Mutex, PoisonError};
 
 /// How often the leases are looked after.
@@ -187,6 +187,7 @@ impl Instance {
             notifies: Mutex::default(),
             aborted: AtomicBool::new(false),
         });
+        count(&shared.state.counters.grace_starts);
         let ticket = shared.scope.enter(Arc::new("the sweep of leases"), world.now())?;
         world.spawn(Box::pin(sweep(shared.clone(), ticket)))?;
         Ok(Self { shared })
@@ -218,6 +219,11 @@ impl Instance {
     /// What runs now: connections, compounds that wait for a file system, background tasks.
     pub fn running(&self) -> Vec<Running> {
         self.shared.scope.running(self.shared.state.now())
+    }
+
+    /// The sessions that clients have now, by id.
+    pub fn sessions(&self) -> Vec<SessionStatus> {
+        self.shared.state.session_statuses()
     }
 
     /// Why the grace period ended; none while it goes on.

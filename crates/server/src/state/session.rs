@@ -1,5 +1,6 @@
 //! A session, and the claim on one of its slots that a running compound holds.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -145,12 +146,47 @@ impl SessionCell {
         }
     }
 
+    /// How it is now. A poisoned one has no slot any more.
+    pub(crate) fn status(&self) -> SessionStatus {
+        let counts = |s: &Session| (s.slots.offer().size, s.slots.busy(), s.slots.free());
+        let (slots, busy, free) = self.peek(counts);
+        let (id, client, is_dead) = (self.id, self.client, self.is_dead());
+        SessionStatus { id, client, slots, busy, free, is_dead }
+    }
+
     /// Forgets a connection that was closed.
     pub(crate) fn unbind(&self, connection: u64) {
         let unbind = |session: &mut Session| session.connections.retain(|b| b.0 != connection);
         if self.piece.enter(unbind).is_err() {
             self.kill();
         }
+    }
+}
+
+/// A session as an operator sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionStatus {
+    /// Its id.
+    pub id: SessionId,
+    /// Whose it is.
+    pub client: ClientId,
+    /// Slots agreed on.
+    pub slots: u32,
+    /// Requests that run now.
+    pub busy: u32,
+    /// Slots in which none runs; with those that are busy they are all.
+    pub free: u32,
+    /// Whether it takes no request any more, and is forgotten when the last one has ended.
+    pub is_dead: bool,
+}
+
+impl fmt::Display for SessionStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (client, Self { slots, busy, .. }) = (self.client.0, self);
+        let dead = if self.is_dead { ", dead" } else { "" };
+        f.write_str("session ")?;
+        self.id.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+        write!(f, " of client {client:016x}: {busy} of {slots} slots busy{dead}")
     }
 }
 

@@ -232,6 +232,7 @@ fn of_three_who_end_a_grace_period_at_once_one_does() {
         assert_eq!(workers[0].status(), Status::OK);
         assert_eq!(rig.log.count("records.end_grace"), 1);
         assert_eq!(rig.server.counters().grace_ends, 1);
+        assert_eq!(rig.server.counters().grace_starts, 1);
         let ended = rig.grace_ended().expect("it has ended");
         assert_eq!(admins[0].out, Some(ended == GraceEnd::Forced));
         assert_eq!(rig.records.owners(), ["a", "b"], "who may hold state is on record");

@@ -5,15 +5,15 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use holdfast_proto::nfs4::{Op, SequenceArgs};
+use holdfast_proto::nfs4::{Op, SequenceArgs, SessionId};
 
 use crate::client::wire::Tag;
 use crate::journal::Journal;
 use crate::sync::lock;
 
-#[derive(Default)]
 struct Request {
     what: String,
+    session: SessionId,
     executed: BTreeMap<&'static str, u32>,
 }
 
@@ -34,7 +34,8 @@ impl ExactlyOnce {
         let names: Vec<_> = ops.iter().map(|op| format!("{:?}", op.num())).collect();
         let what = format!("slot {} seq {}: {}", at.slotid, at.sequenceid, names.join(" "));
         self.journal.line(&format!("client{}", tag.client), || format!("#{} {what}", tag.number));
-        lock(&self.requests).insert(tag, Request { what, executed: BTreeMap::new() });
+        lock(&self.requests)
+            .insert(tag, Request { what, session: at.sessionid, executed: BTreeMap::new() });
     }
 
     /// The file system executes a call that changes something.
@@ -52,6 +53,12 @@ impl ExactlyOnce {
             let message = format!("{call} executed {count} times for {tag:?}, {}", request.what);
             self.journal.violation("exactly-once", message);
         }
+    }
+
+    /// The session of a request.
+    pub fn session_of(&self, groups: &[u32]) -> Option<SessionId> {
+        let requests = lock(&self.requests);
+        requests.get(&Tag::of(groups)?).map(|request| request.session)
     }
 
     /// A client is told that its request did this.

@@ -29,11 +29,6 @@ impl Leaks {
             ("refused calls", counters.rpc_refused),
             ("broken streams", counters.connections_broken),
         ];
-        let ends = counters.grace_ends;
-        if ends > 1 {
-            let message = format!("{server} generation {generation}: grace ended {ends} times");
-            self.journal.violation("leaks", message);
-        }
         for (what, count) in wrong {
             if count > 0 {
                 let message = format!("{server} generation {generation}: {count} {what}");
@@ -107,8 +102,7 @@ mod tests {
             leaks.stop("s", &given_up(), Duration::ZERO, true);
             leaks.abandoned("s", &StopReport::default(), 1);
             leaks.counters("s", 1, &Snapshot { panics: 1, ..Snapshot::default() });
-            leaks.counters("s", 1, &Snapshot { grace_ends: 2, ..Snapshot::default() });
         });
-        assert_eq!(wrong.len(), 10);
+        assert_eq!(wrong.len(), 9);
     }
 }

@@ -5,6 +5,9 @@ pub mod exactly_once;
 pub mod generations;
 pub mod leaks;
 pub mod liveness;
+pub mod lives;
+pub mod losses;
+pub mod neighbours;
 pub mod shared;
 pub mod shares;
 pub mod slots;
@@ -24,6 +27,12 @@ pub struct Checkers {
     pub leaks: leaks::Leaks,
     /// Everybody comes to an end when nothing fails any more.
     pub liveness: liveness::Liveness,
+    /// Every instance is up once and down once, with one grace period.
+    pub lives: lives::Lives,
+    /// A session is lost for a reason.
+    pub losses: losses::Losses,
+    /// One server's stop is not another's.
+    pub neighbours: neighbours::Neighbours,
     /// What many do in one directory.
     pub shared: shared::Shared,
     /// No two opens that exclude each other.
@@ -43,6 +52,9 @@ impl Checkers {
             generations: generations::Generations::new(journal.clone()),
             leaks: leaks::Leaks::new(journal.clone()),
             liveness: liveness::Liveness::new(journal.clone()),
+            lives: lives::Lives::new(journal.clone()),
+            losses: losses::Losses::new(journal.clone()),
+            neighbours: neighbours::Neighbours::new(journal.clone()),
             shared: shared::Shared::new(journal.clone()),
             shares: shares::Shares::new(journal.clone()),
             slots: slots::Slots::new(journal.clone()),

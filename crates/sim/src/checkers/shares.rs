@@ -55,6 +55,16 @@ impl Shares {
         *until = until_ns.max(*until);
     }
 
+    /// A lease begins anew, at a server that may grant another time than before.
+    pub fn lease_begins(&self, client: u32, until_ns: u64) {
+        lock(&self.leases).insert(client, until_ns);
+    }
+
+    /// Whether the lease of a client surely goes on.
+    pub fn lease_goes_on(&self, client: u32, now: u64) -> bool {
+        lock(&self.leases).get(&client).is_some_and(|until| *until > now)
+    }
+
     /// An open was granted on a file, named by the server's generation and the handle.
     pub fn granted(
         &self,

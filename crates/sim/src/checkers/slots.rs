@@ -1,13 +1,21 @@
-//! Slots as both ends see them: SEQUENCE answers for the slot that was used, and a client that
-//! counts right is never told that it does not.
+//! Slots as both ends see them: SEQUENCE answers for the slot that was used, a client that counts
+//! right is never told that it does not, the server runs no more than was asked of it, and no
+//! session goes while a request of it runs.
 
-use holdfast_proto::nfs4::{SequenceArgs, SequenceOk, Status};
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use holdfast_proto::nfs4::{SequenceArgs, SequenceOk, SessionId, Status};
+use holdfast_server::SessionStatus;
 
 use crate::journal::Journal;
+use crate::sync::lock;
 
 /// The checker.
 pub struct Slots {
     journal: Journal,
+    /// Requests that a client has sent and has no answer to.
+    outstanding: Mutex<BTreeMap<SessionId, u32>>,
 }
 
 /// A SEQUENCE and its answer.
@@ -22,8 +30,20 @@ pub struct Echo<'a> {
 
 impl Slots {
     /// No slot was used yet.
-    pub const fn new(journal: Journal) -> Self {
-        Self { journal }
+    pub fn new(journal: Journal) -> Self {
+        Self { journal, outstanding: Mutex::default() }
+    }
+
+    /// A client sends a request for the first time.
+    pub fn sent(&self, session: SessionId) {
+        *lock(&self.outstanding).entry(session).or_default() += 1;
+    }
+
+    /// A client has its answer. One that it does not wait for any more may still run.
+    pub fn answered(&self, session: SessionId) {
+        if let Some(count) = lock(&self.outstanding).get_mut(&session) {
+            *count -= 1;
+        }
     }
 
     /// SEQUENCE succeeded.
@@ -48,11 +68,29 @@ impl Slots {
         self.journal.violation("slots", format!("{sent:?} was refused: {status:?}"));
     }
 
-    /// Slots of a session in the server: all are free or busy, and none is busy when nothing runs.
-    pub fn counted(&self, server: &str, size: u32, busy: u32, free: u32, running: u32) {
-        if busy + free != size || busy > running {
-            let message =
-                format!("{server}: {busy} busy + {free} free of {size} slots, {running} running");
+    /// A session in the server: its slots are free or busy, and none is busy without a request.
+    /// A dead session may run what its client gave up.
+    pub fn counted(&self, server: &str, session: &SessionStatus) {
+        let SessionStatus { busy, free, slots, .. } = *session;
+        let asked = lock(&self.outstanding).get(&session.id).copied().unwrap_or(0);
+        if busy + free != slots || (busy > asked && !session.is_dead) {
+            let message = format!("{server}: {session}, {free} free, {asked} asked for");
+            self.journal.violation("slots", message);
+        }
+    }
+
+    /// A session that its client has left behind, though it destroyed all it had. One that died
+    /// is still to be forgotten.
+    pub fn left(&self, server: &str, session: &SessionStatus) {
+        if !session.is_dead {
+            self.journal.violation("slots", format!("{server}: everybody left, and {session}"));
+        }
+    }
+
+    /// A request of this session changes files now, while the server has these sessions.
+    pub fn runs(&self, server: &str, call: &str, id: SessionId, sessions: &[SessionStatus]) {
+        if !sessions.iter().any(|session| session.id == id) {
+            let message = format!("{server}: {call} runs, and its session {:x?} is gone", id.0);
             self.journal.violation("slots", message);
         }
     }
@@ -60,7 +98,7 @@ impl Slots {
 
 #[cfg(test)]
 mod tests {
-    use holdfast_proto::nfs4::{SequenceStatus, SessionId};
+    use holdfast_proto::nfs4::{ClientId, SequenceStatus};
 
     use super::*;
     use crate::checkers::testing::verdicts;
@@ -98,10 +136,41 @@ mod tests {
         assert!(refused[0].contains("SEQ_MISORDERED"));
     }
 
+    fn status(slots: u32, busy: u32, free: u32, is_dead: bool) -> SessionStatus {
+        SessionStatus { id: SENT.sessionid, client: ClientId(1), slots, busy, free, is_dead }
+    }
+
+    fn counted(session: SessionStatus) -> usize {
+        let asked_for_one = |slots: &Slots| {
+            (0..2).for_each(|_| slots.sent(session.id));
+            slots.answered(session.id);
+            slots.counted("s", &session);
+        };
+        verdicts(Slots::new, asked_for_one).len()
+    }
+
     #[test]
-    fn slots_add_up() {
-        assert!(verdicts(Slots::new, |slots| slots.counted("s", 4, 1, 3, 1)).is_empty());
-        assert_eq!(verdicts(Slots::new, |slots| slots.counted("s", 4, 1, 2, 1)).len(), 1);
-        assert_eq!(verdicts(Slots::new, |slots| slots.counted("s", 4, 1, 3, 0)).len(), 1);
+    fn slots_add_up_and_run_only_what_was_asked_for() {
+        assert_eq!(counted(status(4, 1, 3, false)), 0);
+        assert_eq!(counted(status(4, 1, 2, false)), 1);
+        assert_eq!(counted(status(4, 2, 2, false)), 1);
+        assert_eq!(counted(status(4, 2, 2, true)), 0);
+    }
+
+    #[test]
+    fn nobody_leaves_a_session_behind() {
+        let left = |is_dead| {
+            verdicts(Slots::new, |slots| slots.left("s", &status(4, 0, 4, is_dead))).len()
+        };
+        assert_eq!((left(true), left(false)), (0, 1));
+    }
+
+    #[test]
+    fn a_request_runs_only_while_its_session_is_there() {
+        let runs = |sessions: &[SessionStatus]| {
+            verdicts(Slots::new, |slots| slots.runs("s", "write", SENT.sessionid, sessions)).len()
+        };
+        assert_eq!(runs(&[status(1, 1, 0, true)]), 0);
+        assert_eq!(runs(&[]), 1);
     }
 }

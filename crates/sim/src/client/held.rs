@@ -31,6 +31,17 @@ pub struct Held {
     pub epoch: u64,
     /// The instance that gave it.
     pub generation: u64,
+    /// Whether a server refused to give it back: then it is not asked for it again, but opened
+    /// anew (RFC 8881 §8.4.2.1).
+    pub is_lost: bool,
+}
+
+impl Held {
+    /// It was opened anew.
+    pub const fn opened_again(&mut self, stateid: Stateid, epoch: u64, generation: u64) {
+        (self.stateid, self.epoch, self.generation) = (stateid, epoch, generation);
+        self.is_lost = false;
+    }
 }
 
 /// An open that a restart of the server may rename.
@@ -70,7 +81,11 @@ impl Client {
     pub(super) async fn reclaim(&self, session: &Arc<Session>) -> bool {
         let all: Vec<SharedHeld> = lock(&self.held).clone();
         for held in all {
-            if lock(&held).epoch != session.epoch && !self.reclaim_one(session, &held).await {
+            let is_due = {
+                let held = lock(&held);
+                held.epoch != session.epoch && !held.is_lost
+            };
+            if is_due && !self.reclaim_one(session, &held).await {
                 return false;
             }
         }
@@ -97,9 +112,7 @@ impl Client {
                         self.sim.journal.count("client", "reclaimed");
                         let generation = reply.generation;
                         self.sim.checkers.generations.stateid_made(&stateid, generation);
-                        let mut held = lock(shared);
-                        (held.stateid, held.generation) = (stateid, generation);
-                        held.epoch = session.epoch;
+                        lock(shared).opened_again(stateid, session.epoch, generation);
                     }
                     return true;
                 }
@@ -107,9 +120,13 @@ impl Client {
                 // It is opened anew when it is used.
                 Status::NO_GRACE | Status::RECLAIM_BAD | Status::STALE => {
                     self.sim.journal.count("client", "reclaim refused");
+                    lock(shared).is_lost = true;
                     return true;
                 }
-                Status::IO if self.sim.options.error_permille > 0 => return true,
+                Status::IO if self.sim.options.error_permille > 0 => {
+                    lock(shared).is_lost = true;
+                    return true;
+                }
                 other => {
                     self.sim.checkers.tree.unexpected(&self.name, "reclaim", other);
                     return true;

@@ -1,7 +1,9 @@
 //! A client that behaves like Linux's: a client id, a session of several slots, recovery of both
 //! when the server does not know them any more, and a lease that is kept.
 
+mod change;
 pub mod held;
+mod leave;
 pub mod rpc;
 pub mod session;
 pub mod wire;
@@ -9,10 +11,11 @@ pub mod wire;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use holdfast_base::Instant;
 use holdfast_proto::nfs4::{
     CallbackSecParms, ChannelAttrs, ClientId, ClientOwner, CreateSessionArgs, CreateSessionFlags,
-    CreateSessionOk, DestroyClientIdArgs, DestroySessionArgs, ExchangeIdArgs, ExchangeIdFlags, Op,
-    OpBody, OpNum, ReclaimCompleteArgs, StateProtectArgs, Status, Verifier,
+    CreateSessionOk, ExchangeIdArgs, ExchangeIdFlags, LookupArgs, Op, OpBody, OpNum,
+    ReclaimCompleteArgs, StateProtectArgs, Status, Verifier,
 };
 
 use self::held::SharedHeld;
@@ -20,13 +23,12 @@ use self::rpc::Rpc;
 use self::session::{Outcome, Session};
 use self::wire::{Reply, Tag};
 use crate::host::Host;
+use crate::host::setup::MAIN;
 use crate::sim::Sim;
 use crate::sync::{Bell, either, lock};
 
 const DELAY_FIRST: Duration = Duration::from_millis(20);
 const DELAY_MAX: Duration = Duration::from_secs(1);
-/// How often a client asks again whether its record can be destroyed.
-const BUSY_MAX: u32 = 3;
 
 /// What a request that is not idempotent is answered with.
 pub struct Done {
@@ -49,6 +51,9 @@ struct State {
     last_clientid: Option<ClientId>,
     requests: u32,
     used_ns: u64,
+    verifier: Verifier,
+    /// Changes of the session that are under way.
+    changing: u32,
     ending: bool,
     ended: bool,
 }
@@ -65,7 +70,6 @@ pub struct Client {
     pub host: Arc<Host>,
     rpc: Rpc,
     minor: u32,
-    verifier: Verifier,
     state: Mutex<State>,
     held: Mutex<Vec<SharedHeld>>,
     changed: Bell,
@@ -82,8 +86,7 @@ impl Client {
             host: host.clone(),
             rpc: Rpc::new(sim, host, &name),
             minor: 1 + id % 2,
-            verifier: Verifier(verifier),
-            state: Mutex::default(),
+            state: Mutex::new(State { verifier: Verifier(verifier), ..State::default() }),
             held: Mutex::default(),
             changed: Bell::default(),
         });
@@ -97,6 +100,15 @@ impl Client {
         lock(&self.state).epoch
     }
 
+    /// The way to the files, from nowhere.
+    pub fn root(&self) -> Vec<Op<'static>> {
+        let mut ops = vec![Op::PutRootFh];
+        if self.sim.options.several_exports {
+            ops.push(Op::Lookup(LookupArgs { objname: MAIN.as_bytes() }));
+        }
+        ops
+    }
+
     /// Sends a request until it is answered. DELAY and GRACE are waited out.
     pub async fn request(&self, cachethis: bool, ops: &[Op<'_>]) -> Done {
         let mut in_doubt = false;
@@ -105,7 +117,6 @@ impl Client {
             let session = self.session().await;
             let tag = self.tag();
             let sent = (tag, self.minor);
-            let began = self.sim.now() + self.sim.options.lease;
             let outcome =
                 session::request(&self.sim, &self.rpc, &session, sent, cachethis, ops).await;
             let reply = match outcome {
@@ -117,7 +128,6 @@ impl Client {
                 }
             };
             lock(&self.state).used_ns = self.sim.now().as_ns();
-            self.sim.checkers.shares.renewed(self.id, began.as_ns());
             let status = reply.status();
             if matches!(status, Status::DELAY | Status::GRACE) && may_repeat(&reply) {
                 self.sim.journal.count("client", "delayed");
@@ -161,6 +171,7 @@ impl Client {
         if state.session.as_ref().is_some_and(|current| Arc::ptr_eq(current, session)) {
             state.session = None;
             drop(state);
+            session.end();
             self.sim.checkers.shares.lost(self.id);
             self.sim.journal.count("client", "session lost");
             self.sim.journal.line(&self.name, || format!("session {:x?} is gone", session.id.0));
@@ -170,29 +181,26 @@ impl Client {
 
     /// Keeps a session and the lease, until the client ends.
     async fn manage(&self) {
-        let third = self.sim.options.lease / 3;
         loop {
             let changed = self.changed.wait();
-            let (ending, has_session, used_ns) = {
+            let (ending, session, used_ns) = {
                 let state = lock(&self.state);
-                (state.ending, state.session.is_some(), state.used_ns)
+                (state.ending, state.session.clone(), state.used_ns)
             };
             if ending {
                 lock(&self.state).ended = true;
                 return self.changed.ring();
             }
-            if !has_session {
+            let Some(session) = session else {
                 self.recover().await;
                 continue;
-            }
+            };
+            let third = session.lease / 3;
             let idle = self.sim.now().as_ns().saturating_sub(used_ns);
             let left = third.saturating_sub(Duration::from_nanos(idle));
             if left.is_zero() {
                 self.sim.journal.count("operation", "SEQUENCE alone");
-                let session = lock(&self.state).session.clone();
-                if let Some(session) = session {
-                    self.renew(&session).await;
-                }
+                self.renew(&session).await;
                 continue;
             }
             either(changed, self.sim.after(left)).await;
@@ -214,12 +222,16 @@ impl Client {
             return self.exchange_id().await;
         };
         let args = self.create_session_args(clientid, sequence);
+        let sent = self.sim.now();
         let reply = self.alone(Op::CreateSession(Box::new(args))).await;
         let Some(reply) = reply else { return };
         self.sim.journal.count("operation", "CREATE_SESSION");
         match reply.status() {
-            Status::OK => self.created(clientid, &reply).await,
-            Status::DELAY => self.sim.after(DELAY_MAX / 2).await,
+            Status::OK => self.created((clientid, sent), &reply).await,
+            Status::DELAY => {
+                self.sim.journal.count("client", "CREATE_SESSION delayed");
+                self.sim.after(DELAY_MAX / 2).await;
+            }
             other => {
                 self.sim.journal.line(&self.name, || format!("CREATE_SESSION: {other:?}"));
                 lock(&self.state).clientid = None;
@@ -253,11 +265,16 @@ impl Client {
 
     /// A compound of one operation outside of any session.
     async fn alone(&self, op: Op<'_>) -> Option<Reply> {
+        self.alone_over(op).await.map(|(reply, _)| reply)
+    }
+
+    /// As [`Client::alone`], with the connection that the answer came over.
+    async fn alone_over(&self, op: Op<'_>) -> Option<(Reply, u64)> {
         let xid = self.rpc.xid();
         let record = wire::call(xid, self.tag(), self.minor, &[op]);
         let answer = self.rpc.call(xid, &record).await;
         match Reply::new(answer.record, answer.generation) {
-            Ok(reply) => Some(reply),
+            Ok(reply) => Some((reply, answer.link)),
             Err(error) => {
                 self.sim.journal.violation("wire", error);
                 None
@@ -267,8 +284,9 @@ impl Client {
 
     async fn exchange_id(&self) {
         let owner = format!("holdfast-sim client {}", self.id);
+        let verifier = lock(&self.state).verifier;
         let args = ExchangeIdArgs {
-            clientowner: ClientOwner { verifier: self.verifier, ownerid: owner.as_bytes() },
+            clientowner: ClientOwner { verifier, ownerid: owner.as_bytes() },
             flags: ExchangeIdFlags::SUPP_MOVED_REFER,
             state_protect: StateProtectArgs::None,
             client_impl_id: None,
@@ -301,7 +319,7 @@ impl Client {
         }
     }
 
-    async fn created(&self, clientid: ClientId, reply: &Reply) {
+    async fn created(&self, (clientid, sent): (ClientId, Instant), reply: &Reply) {
         let ok: Option<CreateSessionOk> = reply.find(OpNum::CREATE_SESSION, |body| {
             if let OpBody::CreateSession(ok) = body { Some(**ok) } else { None }
         });
@@ -316,7 +334,9 @@ impl Client {
             state.epoch
         };
         let slots = ok.fore_chan_attrs.maxrequests;
-        let session = Session::new(ok.sessionid, generation, epoch, slots);
+        let lease = self.host.lease_of(generation);
+        self.sim.checkers.shares.lease_begins(self.id, (sent + lease).as_ns());
+        let session = Session::new(ok.sessionid, (generation, lease), epoch, slots);
         self.sim.journal.line(&self.name, || format!("session {:x?}", ok.sessionid.0));
         if self.reclaim(&session).await && self.reclaim_complete(&session).await {
             let mut state = lock(&self.state);
@@ -341,66 +361,6 @@ impl Client {
                 other => {
                     self.sim.checkers.tree.unexpected(&self.name, "RECLAIM_COMPLETE", other);
                     return false;
-                }
-            }
-        }
-    }
-
-    /// Ends the client's session, its record and its connection.
-    pub async fn unmount(&self) {
-        lock(&self.state).ending = true;
-        self.changed.ring();
-        loop {
-            let changed = self.changed.wait();
-            if lock(&self.state).ended {
-                break;
-            }
-            changed.await;
-        }
-        self.destroy_session().await;
-        self.destroy_clientid().await;
-        self.rpc.disconnect();
-        self.sim.journal.line(&self.name, || "unmounted".into());
-    }
-
-    async fn destroy_session(&self) {
-        loop {
-            let Some(session) = lock(&self.state).session.clone() else { return };
-            let args = DestroySessionArgs { sessionid: session.id };
-            let Some(reply) = self.alone(Op::DestroySession(args)).await else { continue };
-            self.sim.journal.count("operation", "DESTROY_SESSION");
-            match reply.status() {
-                Status::OK | Status::BADSESSION => return,
-                Status::DELAY => self.sim.after(DELAY_MAX).await,
-                // Every connection binds itself with a SEQUENCE.
-                Status::CONN_NOT_BOUND_TO_SESSION => self.renew(&session).await,
-                other => {
-                    let name = &self.name;
-                    return self.sim.checkers.tree.unexpected(name, "DESTROY_SESSION", other);
-                }
-            }
-        }
-    }
-
-    async fn destroy_clientid(&self) {
-        let Some((clientid, _)) = lock(&self.state).clientid else { return };
-        let mut busy = 0;
-        loop {
-            let args = DestroyClientIdArgs { clientid };
-            let Some(reply) = self.alone(Op::DestroyClientId(args)).await else { continue };
-            self.sim.journal.count("operation", "DESTROY_CLIENTID");
-            match reply.status() {
-                Status::OK | Status::STALE_CLIENTID => return,
-                Status::DELAY => self.sim.after(DELAY_MAX).await,
-                // As Linux does: a session that died may not be forgotten yet.
-                Status::CLIENTID_BUSY if busy < BUSY_MAX => {
-                    busy += 1;
-                    self.sim.journal.count("client", "client id busy");
-                    self.sim.after(DELAY_MAX).await;
-                }
-                other => {
-                    self.sim.checkers.tree.unexpected(&self.name, "DESTROY_CLIENTID", other);
-                    return;
                 }
             }
         }

@@ -25,9 +25,14 @@ pub struct Answer {
     pub record: Vec<u8>,
     /// The generation at the other end of the connection that it came over.
     pub generation: u64,
+    /// The connection that it came over.
+    pub link: u64,
     /// How often the call was sent.
     pub sent: u32,
 }
+
+/// A reply, the generation at the other end of its connection, and the connection.
+type Arrived = (Vec<u8>, u64, u64);
 
 struct Link {
     id: u64,
@@ -41,7 +46,7 @@ struct State {
     cut_until: Instant,
     next_xid: u32,
     /// Replies by xid; `None` while one is awaited.
-    pending: BTreeMap<u32, Option<(Vec<u8>, u64)>>,
+    pending: BTreeMap<u32, Option<Arrived>>,
 }
 
 /// The transport of one client.
@@ -86,15 +91,15 @@ impl Rpc {
             end.send(record);
             drop(end);
             sent += 1;
-            if let Some((record, generation)) = self.reply(xid, id).await {
+            if let Some((record, generation, link)) = self.reply(xid, id).await {
                 lock(&self.state).pending.remove(&xid);
-                return Answer { record, generation, sent };
+                return Answer { record, generation, link, sent };
             }
         }
     }
 
     /// The reply, unless the connection is lost first.
-    async fn reply(&self, xid: u32, link: u64) -> Option<(Vec<u8>, u64)> {
+    async fn reply(&self, xid: u32, link: u64) -> Option<Arrived> {
         let deadline = self.sim.now() + self.sim.options.timeout;
         loop {
             let wait = self.changed.wait();
@@ -183,7 +188,7 @@ impl Rpc {
         while let Some(bytes) = end.recv().await {
             stream.extend_from_slice(&bytes);
             while let Some(record) = self.cut(&mut stream) {
-                self.deliver(record, generation);
+                self.deliver(record, generation, id);
             }
         }
         self.sim.journal.line(&self.name, || format!("connection {id} ended"));
@@ -207,11 +212,11 @@ impl Rpc {
         Some(record)
     }
 
-    fn deliver(&self, record: Vec<u8>, generation: u64) {
+    fn deliver(&self, record: Vec<u8>, generation: u64, link: u64) {
         let Some(xid) = wire::xid(&record) else { return };
         let mut state = lock(&self.state);
         match state.pending.get_mut(&xid) {
-            Some(place) => *place = Some((record, generation)),
+            Some(place) => *place = Some((record, generation, link)),
             None => self.sim.journal.count("network", "late reply"),
         }
         drop(state);

@@ -1,5 +1,6 @@
 //! A client's session: slots, and what becomes of a request whatever happens to the connection.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use holdfast_proto::nfs4::{Op, OpBody, OpNum, SequenceArgs, SequenceOk, SessionI
 
 use super::rpc::Rpc;
 use super::wire::{self, Reply, Tag};
+use crate::checkers::losses::Loss;
 use crate::checkers::slots::Echo;
 use crate::sim::Sim;
 use crate::sync::{Bell, lock};
@@ -21,6 +23,16 @@ struct Slot {
     busy: bool,
 }
 
+/// Whether requests may begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Gate {
+    Open,
+    /// Those that run go on.
+    Draining,
+    /// The session is gone.
+    Ended,
+}
+
 /// An agreed session.
 pub struct Session {
     /// Its id.
@@ -29,8 +41,13 @@ pub struct Session {
     pub generation: u64,
     /// Which incarnation of the client's state it belongs to.
     pub epoch: u64,
+    /// How long its client may be silent.
+    pub lease: Duration,
     slots: Mutex<Vec<Slot>>,
-    freed: Bell,
+    gate: Mutex<Gate>,
+    /// Whether its client wants it gone.
+    given_up: AtomicBool,
+    changed: Bell,
 }
 
 /// What became of a request.
@@ -50,30 +67,77 @@ struct InUse {
 impl Drop for InUse {
     fn drop(&mut self) {
         lock(&self.session.slots)[self.slot as usize].busy = false;
-        self.session.freed.ring();
+        self.session.changed.ring();
     }
 }
 
 impl Session {
     /// A session of so many slots.
-    pub fn new(id: SessionId, generation: u64, epoch: u64, slots: u32) -> Arc<Self> {
+    pub fn new(
+        id: SessionId,
+        (generation, lease): (u64, Duration),
+        epoch: u64,
+        slots: u32,
+    ) -> Arc<Self> {
         let slots = vec![Slot { seqid: 0, busy: false }; slots as usize];
-        let slots = Mutex::new(slots);
-        Arc::new(Self { id, generation, epoch, slots, freed: Bell::default() })
+        let (slots, gate) = (Mutex::new(slots), Mutex::new(Gate::Open));
+        let (given_up, changed) = (AtomicBool::new(false), Bell::default());
+        Arc::new(Self { id, generation, epoch, lease, slots, gate, given_up, changed })
     }
 
-    async fn slot(self: &Arc<Self>) -> InUse {
-        loop {
-            let freed = self.freed.wait();
-            {
-                let mut slots = lock(&self.slots);
-                if let Some(slot) = slots.iter().position(|slot| !slot.busy) {
-                    slots[slot].busy = true;
-                    return InUse { session: self.clone(), slot: slot as u32 };
-                }
-            }
-            freed.await;
+    /// The client wants it gone: from now on it may be lost at any time.
+    pub fn give_up(&self) {
+        self.given_up.store(true, Ordering::Relaxed);
+    }
+
+    /// No request begins any more.
+    pub fn drain(&self) {
+        let mut gate = lock(&self.gate);
+        if *gate == Gate::Open {
+            *gate = Gate::Draining;
         }
+    }
+
+    /// The session is gone: those that wait for a slot get none.
+    pub fn end(&self) {
+        self.give_up();
+        *lock(&self.gate) = Gate::Ended;
+        self.changed.ring();
+    }
+
+    /// Ready when the session is gone.
+    pub async fn ended(&self) {
+        loop {
+            let changed = self.changed.wait();
+            if *lock(&self.gate) == Gate::Ended {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// A free slot; `None`: the session is gone.
+    async fn slot(self: &Arc<Self>) -> Option<InUse> {
+        loop {
+            let changed = self.changed.wait();
+            match *lock(&self.gate) {
+                Gate::Ended => return None,
+                Gate::Open => {
+                    let mut slots = lock(&self.slots);
+                    if let Some(slot) = slots.iter().position(|slot| !slot.busy) {
+                        slots[slot].busy = true;
+                        return Some(InUse { session: self.clone(), slot: slot as u32 });
+                    }
+                }
+                Gate::Draining => {}
+            }
+            changed.await;
+        }
+    }
+
+    /// SEQUENCE as the next request of a slot has it.
+    pub fn next(&self, slot: u32) -> Op<'static> {
+        Op::Sequence(self.sequence(slot, false))
     }
 
     fn sequence(&self, slot: u32, cachethis: bool) -> SequenceArgs {
@@ -105,11 +169,13 @@ pub async fn request(
     ops: &[Op<'_>],
 ) -> Outcome {
     let (tag, minor) = request;
-    let in_use = session.slot().await;
+    let Some(in_use) = session.slot().await else { return Outcome::Lost(false) };
+    let until_ns = (sim.now() + session.lease).as_ns();
     let sequence = session.sequence(in_use.slot, cachethis);
     let mut all = vec![Op::Sequence(sequence)];
     all.extend_from_slice(ops);
     sim.checkers.exactly_once.began(tag, &sequence, ops);
+    sim.checkers.slots.sent(session.id);
     let (mut sent, mut backoff) = (0, Duration::from_millis(10));
     loop {
         let xid = rpc.xid();
@@ -132,6 +198,8 @@ pub async fn request(
         match verdict(sim, session, &sequence, &reply) {
             Verdict::Answered => {
                 session.answered(in_use.slot);
+                sim.checkers.slots.answered(session.id);
+                sim.checkers.shares.renewed(tag.client, until_ns);
                 return Outcome::Answered(reply);
             }
             Verdict::Again => {
@@ -139,9 +207,22 @@ pub async fn request(
                 sim.after(backoff).await;
                 backoff = (backoff * 2).min(BACKOFF_MAX);
             }
-            Verdict::Lost => return Outcome::Lost(sent > 1),
+            Verdict::Lost => {
+                lost(sim, session, tag.client, reply.generation);
+                return Outcome::Lost(sent > 1);
+            }
         }
     }
+}
+
+fn lost(sim: &Sim, session: &Session, client: u32, by: u64) {
+    sim.checkers.losses.lost(Loss {
+        session: session.id,
+        same_instance: session.generation == by,
+        lease_goes_on: sim.checkers.shares.lease_goes_on(client, sim.now().as_ns()),
+        ended: session.given_up.load(Ordering::Relaxed),
+        panics: sim.options.panic_per_10k > 0,
+    });
 }
 
 enum Verdict {

@@ -48,6 +48,16 @@ pub fn call(xid: u32, tag: Tag, minor: u32, ops: &[Op<'_>]) -> Vec<u8> {
     w.into_inner()
 }
 
+/// A NULL call with its record mark.
+pub fn null() -> Vec<u8> {
+    let mut w = Writer::default();
+    let (prog, vers, proc, cred) =
+        (nfs4::PROGRAM, nfs4::VERSION, nfs4::PROC_NULL, Credential::None);
+    write_call_header(&mut w, &CallHeader { xid: 1, prog, vers, proc, cred }, b"sim");
+    finish_record(&mut w, 0);
+    w.into_inner()
+}
+
 /// The xid of a reply record without its mark; `None`: it is no reply.
 pub fn xid(record: &[u8]) -> Option<u32> {
     record.first_chunk::<4>().map(|bytes| u32::from_be_bytes(*bytes))

@@ -43,7 +43,7 @@ impl Actor {
         self.sim.checkers.tree.equal(&self.name, "handle", &handle, known);
         self.compare(node, &done.reply);
         let epoch = done.epoch;
-        let held = Held { handle, owner, share: BOTH, stateid, epoch, generation };
+        let held = Held { handle, owner, share: BOTH, stateid, epoch, generation, is_lost: false };
         self.opens.push(Opened { node, held: self.client.hold(held) });
     }
 
@@ -114,8 +114,7 @@ impl Actor {
             let Some(stateid) = stateid else { return false };
             let generation = done.reply.generation;
             self.sim.checkers.generations.stateid_made(&stateid, generation);
-            let mut held = lock(&self.opens[at].held);
-            (held.stateid, held.epoch, held.generation) = (stateid, done.epoch, generation);
+            lock(&self.opens[at].held).opened_again(stateid, done.epoch, generation);
             return true;
         }
     }
@@ -348,7 +347,8 @@ impl Actor {
             if let (Some(stateid), Some(handle)) = (stateid, handle) {
                 let (epoch, generation) = (done.epoch, done.reply.generation);
                 self.sim.checkers.generations.stateid_made(&stateid, generation);
-                let held = Held { handle, owner, share: BOTH, stateid, epoch, generation };
+                let held =
+                    Held { handle, owner, share: BOTH, stateid, epoch, generation, is_lost: false };
                 self.close_held(&self.client.hold(held)).await;
             }
             return;

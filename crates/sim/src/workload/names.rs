@@ -73,18 +73,23 @@ impl Actor {
     /// Makes the user's own directory, the shared one, and the user's token in it.
     pub(super) async fn set_up(&mut self) {
         let own = self.name.clone();
-        let handle = self.directory(None, &own, 0o755).await;
+        let mut ops = self.client.root();
+        ops.push(Op::GetFh);
+        let (done, _) = self.ask(&ops, OpNum::GETFH).await;
+        self.expect("the way to the files", done.reply.status(), &[Status::OK]);
+        let root = handle_of(&done.reply).unwrap_or_default();
+        let handle = self.directory(&root, &own, 0o755).await;
         self.handles.insert(ROOT, handle);
-        self.shared_dir = self.directory(None, SHARED_DIR, 0o777).await;
+        self.shared_dir = self.directory(&root, SHARED_DIR, 0o777).await;
         let token = self.token_name();
         let shared = self.shared_dir.clone();
-        self.directory(Some(&shared), &token, 0o777).await;
+        self.directory(&shared, &token, 0o777).await;
         self.sim.checkers.shared.token(&self.client.host.name, None, &token);
     }
 
     /// Makes a directory, or finds it.
-    async fn directory(&self, parent: Option<&[u8]>, name: &str, mode: u32) -> Vec<u8> {
-        let at = parent.map_or(Op::PutRootFh, put);
+    async fn directory(&self, parent: &[u8], name: &str, mode: u32) -> Vec<u8> {
+        let at = put(parent);
         let attrs = Attrs::new(&[AttrValue::Mode(mode)]);
         let create = Op::Create(CreateArgs {
             objtype: CreateType::Directory,

@@ -16,7 +16,9 @@ pub async fn probe(client: Arc<Client>) {
     let claim = OpenClaim::Null(RECORDS.as_bytes());
     let dir = Op::Lookup(LookupArgs { objname: SHARED_DIR.as_bytes() });
     let open = open_op(b"probe", share, OpenHow::NoCreate, claim);
-    let done = client.request(true, &[Op::PutRootFh, dir.clone(), open]).await;
+    let mut ops = client.root();
+    ops.extend([dir.clone(), open]);
+    let done = client.request(true, &ops).await;
     let status = done.reply.status();
     sim.checkers.tree.status(&name, "probe", status, &[Status::OK, Status::NOENT]);
     let opened = |body: &OpBody<'_>| {
@@ -25,7 +27,9 @@ pub async fn probe(client: Arc<Client>) {
     if let Some(open_stateid) = done.reply.find(OpNum::OPEN, opened) {
         let file = Op::Lookup(LookupArgs { objname: RECORDS.as_bytes() });
         let close = Op::Close(CloseArgs { seqid: 0, open_stateid });
-        let done = client.request(true, &[Op::PutRootFh, dir, file, close]).await;
+        let mut ops = client.root();
+        ops.extend([dir, file, close]);
+        let done = client.request(true, &ops).await;
         sim.checkers.tree.status(&name, "probe's CLOSE", done.reply.status(), &[Status::OK]);
     }
     client.unmount().await;

@@ -66,7 +66,15 @@ impl Actor {
         if epoch == self.client.epoch() {
             self.sim.checkers.shares.granted((generation, &handle), holder, share, now);
         }
-        Some(self.client.hold(Held { handle, owner, share, stateid, epoch, generation }))
+        Some(self.client.hold(Held {
+            handle,
+            owner,
+            share,
+            stateid,
+            epoch,
+            generation,
+            is_lost: false,
+        }))
     }
 
     async fn close_shared(&self, open: &SharedHeld) {

@@ -17,6 +17,7 @@ fn each_request_is_executed_once_and_its_reply_given_again() {
     let mut table = SlotTable::new(2, 2);
     let claim = execute(&mut table, 0, 1);
     assert_eq!(table.admit(&request(0, 1), Memory::Scarce), Ok(Admit::InProgress));
+    assert_eq!((table.busy(), table.free()), (1, 1));
     assert!(table.complete(claim, Some(b"reply")));
     assert_eq!(table.admit(&request(0, 1), Memory::Scarce), Ok(Admit::Replay(b"reply")));
     assert!(!table.complete(claim, Some(b"twice")), "a claim is given back once");
@@ -24,7 +25,7 @@ fn each_request_is_executed_once_and_its_reply_given_again() {
     let next = execute(&mut table, 0, 2);
     assert!(table.complete(next, None));
     assert_eq!(table.admit(&request(0, 2), Memory::Scarce), Ok(Admit::Uncached));
-    assert_eq!(table.busy(), 0);
+    assert_eq!((table.busy(), table.free()), (0, 2));
 }
 
 #[test]
