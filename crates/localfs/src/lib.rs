@@ -34,6 +34,7 @@ mod start;
 #[allow(unsafe_code)]
 mod sys;
 mod table;
+mod xattr;
 
 pub use cred::prepare_thread;
 pub use fs::LocalFs;

@@ -13,6 +13,7 @@ use common::{
 use holdfast_localfs::{LocalFs, Options};
 use holdfast_vfs::{
     Access, CreateHow, Cred, Error, FileSystem, NewNode, OpenMode, SetAttr, Stability, Want,
+    XattrHow,
 };
 
 const ROOT: Cred = Cred::ROOT;
@@ -116,8 +117,13 @@ fn a_read_only_export_refuses_every_change() {
             assert_eq!(opened.err(), refused);
         }
         assert!(wait(fs.open(&ROOT, &file, OpenMode::READ, true)).is_ok());
+        let set = wait(fs.setxattr(&ROOT, &file, b"name", b"value", XattrHow::Either));
+        assert_eq!(set.err(), refused);
+        assert_eq!(wait(fs.removexattr(&ROOT, &file, b"name")).err(), refused);
         let granted = wait(fs.access(&ROOT, &root, Access::ALL)).unwrap();
-        assert_eq!(granted, Access::READ.union(Access::LOOKUP));
+        let changes = Access::MODIFY.union(Access::EXTEND).union(Access::DELETE);
+        assert!(granted.contains(Access::READ.union(Access::LOOKUP)));
+        assert_eq!(granted.intersect(changes.union(Access::XATTR_WRITE)), Access(0));
         assert_eq!(local(|| std::fs::read(dir.path().join("file")).unwrap()), b"data");
     }
 }
