@@ -4,6 +4,7 @@ use holdfast_engine::server::Share;
 use holdfast_proto::nfs4::{
     Bitmap, ChangeInfo, CloseArgs, CreateHow, NoDelegation, OpenArgs, OpenClaim, OpenDelegation,
     OpenHow, OpenOk, OpenResultFlags, ShareAccess, ShareDeny, Stateid, Status, WhyNoDelegation,
+    attr,
 };
 use holdfast_proto::xdr::Encode;
 use holdfast_vfs::{File, OpenMode, SetAttr};
@@ -148,7 +149,11 @@ async fn create(
         file: made.file,
         change: names::change(&made.change),
         // A retry must learn as well that the times hold the verifier.
-        attrset: if made.created || is_exclusive { attrset } else { Bitmap::EMPTY },
+        attrset: match (made.created || is_exclusive, truncate) {
+            (true, _) => attrset,
+            (false, true) => Bitmap::of(&[attr::SIZE]),
+            (false, false) => Bitmap::EMPTY,
+        },
         truncate: truncate && !made.created,
     })
 }

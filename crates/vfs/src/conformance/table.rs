@@ -140,6 +140,7 @@ cases! { $
         rename_file_over_file_replaces_it
         rename_over_one_of_two_names_leaves_the_other
         rename_symlink_moves_the_link_itself
+        rename_over_another_kind_takes_its_name_only
         rename_special_file_over_file_replaces_it
         rename_directory_over_empty_directory_replaces_it
         rename_directory_over_full_directory_is_exists
