@@ -3,8 +3,8 @@
 mod support;
 
 use holdfast_proto::nfs4::{
-    Access, AccessArgs, AttrValue, Bitmap, ChannelAttrs, CreateType, Op, OpBody, OpNum, Stateid,
-    Status, attr,
+    Access, AccessArgs, AttrValue, ChannelAttrs, CreateType, Op, OpBody, OpNum, Stateid, Status,
+    attr,
 };
 use holdfast_server::{Export, Squash};
 use support::client::{Client, FORE};
@@ -288,17 +288,4 @@ fn all_four_need_a_file_handle() {
     ] {
         assert_eq!(client.status(&[op]), Status::NOFILEHANDLE);
     }
-}
-
-#[test]
-fn an_open_state_is_no_matter_to_them() {
-    let (_server, mut client, fh) = client();
-    let want = Bitmap::of(&[attr::SIZE]);
-    let reply = client.run(&[
-        ops::put(&fh),
-        ops::setxattr(b"name", b"value", EITHER),
-        ops::read(Stateid::ANONYMOUS, 0, 10),
-        ops::getattr(&want),
-    ]);
-    assert_eq!(reply.last(), (OpNum::GETATTR, Status::OK));
 }

@@ -149,10 +149,11 @@ pub struct Attr {
     pub btime: Option<Time>,
 }
 
-/// The change attribute of a directory before and after an operation (RFC 8881 §3.3.3).
+/// The change attribute before and after an operation (RFC 8881 §3.3.3): of the directory whose
+/// entries it changes, or of the object whose extended attributes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ChangeInfo {
-    /// Whether nothing else changed the directory between the two readings.
+    /// Whether nothing else changed it between the two readings.
     pub atomic: bool,
     /// The value before.
     pub before: u64,
