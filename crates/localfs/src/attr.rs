@@ -93,7 +93,12 @@ impl Core {
 
 /// The type of an object.
 pub(crate) fn kind(stat: &Statx) -> FileKind {
-    match FileType::from_raw_mode(u32::from(stat.stx_mode)) {
+    of_type(FileType::from_raw_mode(u32::from(stat.stx_mode)))
+}
+
+/// The kernel's word for a type as ours.
+pub(crate) const fn of_type(kind: FileType) -> FileKind {
+    match kind {
         FileType::Directory => FileKind::Directory,
         FileType::Symlink => FileKind::Symlink,
         FileType::BlockDevice => FileKind::Block,

@@ -30,6 +30,8 @@ pub(crate) const fn error(errno: Errno) -> Error {
         Errno::AGAIN | Errno::INTR | Errno::NOLCK | Errno::TIMEDOUT => Error::Busy,
         Errno::BUSY | Errno::TXTBSY => Error::InUse,
         Errno::ILSEQ => Error::BadName,
+        Errno::NODATA => Error::NoXattr,
+        Errno::TOOBIG => Error::XattrTooBig,
         _ => Error::Io,
     }
 }

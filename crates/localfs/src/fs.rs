@@ -8,7 +8,7 @@ use holdfast_base::World;
 use holdfast_vfs::{
     Access, Attr, ChangeInfo, CreateHow, Created, Cred, DirEnd, DirEntry, DirSink, Error, File,
     FileSystem, Handle, NewNode, OpenMode, Properties, ReadEnd, ReadSink, Reply, Result, SetAttr,
-    Space, Stability, Want, Written, offload,
+    Space, Stability, Want, Written, XATTR_VALUE_MAX, XattrHow, offload,
 };
 
 use crate::core::Core;
@@ -21,6 +21,7 @@ use crate::open::OpenFile;
 use crate::options::{Durability, Mode, OpenError, Options};
 use crate::stable::{Flushed, Group};
 use crate::start;
+use crate::xattr::XattrName;
 
 /// Answers an error without a job.
 macro_rules! ready {
@@ -374,5 +375,49 @@ impl FileSystem for LocalFs {
     fn space<'a>(&'a self, _: &'a Cred, node: &'a Handle) -> Reply<'a, Space> {
         let node = *node;
         self.run(move |core| core.space(&node))
+    }
+
+    fn getxattr<'a>(
+        &'a self,
+        cred: &'a Cred,
+        node: &'a Handle,
+        name: &'a [u8],
+    ) -> Reply<'a, Vec<u8>> {
+        let (cred, node, name) = (*cred, *node, ready!(XattrName::new(name)));
+        self.run(move |core| core.getxattr(&cred, &node, &name))
+    }
+
+    fn setxattr<'a>(
+        &'a self,
+        cred: &'a Cred,
+        node: &'a Handle,
+        name: &'a [u8],
+        value: &'a [u8],
+        how: XattrHow,
+    ) -> Reply<'a, ChangeInfo> {
+        let (cred, node, name) = (*cred, *node, ready!(XattrName::new(name)));
+        if value.len() > XATTR_VALUE_MAX {
+            return Reply::now(Err(Error::XattrTooBig));
+        }
+        if self.prompt {
+            return Reply::now(self.core.setxattr(&cred, &node, &name, value, how));
+        }
+        let value = value.to_vec();
+        self.block(move |core| core.setxattr(&cred, &node, &name, &value, how))
+    }
+
+    fn listxattrs<'a>(&'a self, cred: &'a Cred, node: &'a Handle) -> Reply<'a, Vec<Vec<u8>>> {
+        let (cred, node) = (*cred, *node);
+        self.run(move |core| core.listxattrs(&cred, &node))
+    }
+
+    fn removexattr<'a>(
+        &'a self,
+        cred: &'a Cred,
+        node: &'a Handle,
+        name: &'a [u8],
+    ) -> Reply<'a, ChangeInfo> {
+        let (cred, node, name) = (*cred, *node, ready!(XattrName::new(name)));
+        self.run(move |core| core.removexattr(&cred, &node, &name))
     }
 }

@@ -1,6 +1,7 @@
 //! Linux directories as a [`FileSystem`](holdfast_vfs::FileSystem). Names and permissions are the
 //! kernel's: every operation on a name is one system call relative to a directory's descriptor,
-//! under the identity of the caller. Never does a path of two components reach the kernel.
+//! under the identity of the caller. No path of two components reaches the kernel but a
+//! descriptor's own below `/proc/self/fd`.
 //!
 //! What is mounted below the exported directory is hidden: LOOKUP does not find it, READDIR
 //! leaves it out where attributes or handles are asked for.
@@ -36,6 +37,7 @@ mod start;
 #[allow(unsafe_code)]
 mod sys;
 mod table;
+mod xattr;
 
 pub use cred::prepare_thread;
 pub use fs::LocalFs;

@@ -9,6 +9,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
+use crate::attr::of_type;
 use crate::cache::Node;
 use crate::core::{Core, FdName, stat_fd};
 use crate::errno::{Meaning, error};
@@ -28,6 +29,25 @@ pub(crate) enum Making {
     Directory,
     Symlink(Vec<u8>),
     Special(FileType, u32, u32),
+}
+
+impl Making {
+    /// Whether this makes objects of that kind.
+    fn makes(&self, made: FileKind) -> bool {
+        match self {
+            Self::Directory => made == FileKind::Directory,
+            Self::Symlink(_) => made == FileKind::Symlink,
+            Self::Special(kind, ..) => made == of_type(*kind),
+        }
+    }
+
+    /// The flags that remove such an object's name.
+    const fn removal(&self) -> AtFlags {
+        match self {
+            Self::Directory => AtFlags::REMOVEDIR,
+            Self::Symlink(_) | Self::Special(..) => AtFlags::empty(),
+        }
+    }
 }
 
 impl From<NewNode<'_>> for Making {
@@ -66,14 +86,13 @@ impl Core {
             let fd = self.open_name(parent.fd(), name.as_c_str())?;
             self.admit(fd, &parent, name.as_bytes())
         })?;
+        if !kind.makes(node.kind()) {
+            // Somebody else took the name: what is there now is not ours to finish.
+            return Err(Error::Busy);
+        }
         if let Err(error) = self.finish_node(cred, &node, attrs) {
-            self.identity.server()?;
-            let flags = match kind {
-                Making::Directory => AtFlags::REMOVEDIR,
-                Making::Symlink(_) | Making::Special(..) => AtFlags::empty(),
-            };
-            let _ = unlinkat(parent.fd(), name.as_c_str(), flags);
-            self.forget(&node);
+            self.undo(cred, (&parent, name), node.fd(), kind.removal());
+            self.removed(Some(&node));
             return Err(error);
         }
         let made = (*node.handle(), self.change_since(&parent, before));
@@ -262,3 +281,6 @@ fn make(parent: &Node, name: &Name, kind: &Making, mode: Option<u32>) -> rustix:
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

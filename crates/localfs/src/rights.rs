@@ -9,20 +9,15 @@ use crate::core::Core;
 use crate::sys;
 
 const CHANGES: Access = Access::MODIFY.union(Access::EXTEND);
+const XATTR_READS: Access = Access::XATTR_READ.union(Access::XATTR_LIST);
 
 impl Core {
     pub(crate) fn access(&self, cred: &Cred, handle: &Handle, want: Access) -> Result<Access> {
         let node = self.node(handle)?;
         let stat = self.stat(&node)?;
         self.assume(cred)?;
-        let directory = node.kind() == FileKind::Directory;
-        let (search, writes) = if directory {
-            (Access::LOOKUP, CHANGES.union(Access::DELETE))
-        } else {
-            (Access::EXECUTE, CHANGES)
-        };
-        let writes = if self.read_only { Access(0) } else { writes };
-        let classes = [(libc::R_OK, Access::READ), (libc::W_OK, writes), (libc::X_OK, search)];
+        let (reads, writes, search) = self.rights(node.kind());
+        let classes = [(libc::R_OK, reads), (libc::W_OK, writes), (libc::X_OK, search)];
         let asked = classes
             .iter()
             .filter(|(_, rights)| rights.intersect(want) != Access(0))
@@ -30,7 +25,7 @@ impl Core {
         if asked == 0 {
             return Ok(Access(0));
         }
-        let possible = Access::READ.union(writes).union(search).intersect(want);
+        let possible = reads.union(writes).union(search).intersect(want);
         match sys::access(node.fd(), asked) {
             Ok(()) => return Ok(possible),
             Err(Errno::NOSYS | Errno::INVAL) => return Ok(self.by_mode(cred, &stat, possible)),
@@ -41,6 +36,25 @@ impl Core {
             let granted = asked != *bit && sys::access(node.fd(), *bit).is_ok();
             if granted { sum.union(rights.intersect(want)) } else { sum }
         }))
+    }
+
+    /// The rights that an object of this kind has: to read, to write, to search or execute.
+    const fn rights(&self, kind: FileKind) -> (Access, Access, Access) {
+        let (writes, search, xattrs) = match kind {
+            FileKind::Directory => (CHANGES.union(Access::DELETE), Access::LOOKUP, true),
+            FileKind::Regular => (CHANGES, Access::EXECUTE, true),
+            FileKind::Symlink
+            | FileKind::Block
+            | FileKind::Character
+            | FileKind::Fifo
+            | FileKind::Socket => (CHANGES, Access::EXECUTE, false),
+        };
+        let (reads, writes) = if xattrs && self.properties.xattrs {
+            (Access::READ.union(XATTR_READS), writes.union(Access::XATTR_WRITE))
+        } else {
+            (Access::READ, writes)
+        };
+        (reads, if self.read_only { Access(0) } else { writes }, search)
     }
 
     /// Whether whoever this thread acts as may write to the object.

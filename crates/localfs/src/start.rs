@@ -77,10 +77,13 @@ fn probe(
             (Some(Table::new(root)), None, minter.process(Table::ROOT))
         }
     };
+    let proc_fds = proc_fds();
     let named = rustix::fs::openat(&mount, c".", NAMES, Mode::empty())?;
     let cache = Cache::new(options.fd_budget.unwrap_or_else(budget).max(1));
     let root = cache.insert(Node::new(named, handle, kind(&stat)));
     let syncs = options.durability == Durability::Sync && !options.read_only;
+    let mut properties = properties(&statfs, table.is_none());
+    properties.xattrs = proc_fds.is_some() && crate::xattr::works(mount.as_fd());
     let core = Core {
         root,
         mount_id,
@@ -90,11 +93,11 @@ fn probe(
         minter,
         identity,
         stamps,
-        proc_fds: proc_fds(),
         fsid: options.fsid.unwrap_or_else(|| fsid(&mount, options.export_id)),
-        properties: properties(&statfs, table.is_none()),
         table,
         read_only: options.read_only,
+        proc_fds,
+        properties,
         volatile: matches!(kind_of_fs, TMPFS | RAMFS) || is_without_sync(),
         journal: Journal::probe(&mount, syncs && has_journal(kind_of_fs, &stat)),
         nowait: AtomicBool::new(kind_of_fs != TMPFS),
@@ -176,6 +179,7 @@ fn properties(stat: &StatFs, durable: bool) -> Properties {
         links: true,
         chown_restricted: true,
         durable_handles: durable,
+        xattrs: false,
         change_attr_type: ChangeAttrType::TimeMetadata,
     }
 }

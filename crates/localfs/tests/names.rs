@@ -2,6 +2,8 @@
 mod common;
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,6 +15,7 @@ use common::{
 use holdfast_localfs::{LocalFs, Options};
 use holdfast_vfs::{
     Access, CreateHow, Cred, Error, FileSystem, NewNode, OpenMode, SetAttr, Stability, Want,
+    XattrHow,
 };
 
 const ROOT: Cred = Cred::ROOT;
@@ -38,6 +41,34 @@ fn no_name_leads_out() {
         let how = CreateHow::Unchecked(NOTHING);
         let error = wait(fs.create(&ROOT, &root, b"out", &how, OpenMode::READ)).unwrap_err();
         assert_eq!(error, Error::IsSymlink);
+    });
+}
+
+#[test]
+fn names_of_any_bytes_on_the_disk_are_listed_and_reached() {
+    both(|dir, fs| {
+        let names =
+            ["é".as_bytes(), "e\u{301}".as_bytes(), b"caf\xe9", b"\xff\xfe", b"\x01", &[b'n'; 255]];
+        local(|| {
+            for name in names {
+                std::fs::write(dir.path().join(OsStr::from_bytes(name)), name).unwrap();
+            }
+        });
+        let mut expected: Vec<_> = names.iter().map(|name| name.to_vec()).collect();
+        expected.sort();
+        let mut listed = list(&fs, &fs.root(), 2, Want { attr: true, handle: true }).names;
+        listed.sort();
+        assert_eq!(listed, expected);
+        for name in names {
+            let node = lookup(&fs, name).unwrap();
+            assert_eq!(wait(fs.getattr(&ROOT, &node)).unwrap().size, name.len() as u64);
+            let moved = [name, b".moved"].concat();
+            let moved = &moved[..moved.len().min(255)];
+            if moved != name {
+                wait(fs.rename(&ROOT, (&fs.root(), name), (&fs.root(), moved))).unwrap();
+                assert!(local(|| dir.path().join(OsStr::from_bytes(moved)).exists()));
+            }
+        }
     });
 }
 
@@ -116,8 +147,13 @@ fn a_read_only_export_refuses_every_change() {
             assert_eq!(opened.err(), refused);
         }
         assert!(wait(fs.open(&ROOT, &file, OpenMode::READ, true)).is_ok());
+        let set = wait(fs.setxattr(&ROOT, &file, b"name", b"value", XattrHow::Either));
+        assert_eq!(set.err(), refused);
+        assert_eq!(wait(fs.removexattr(&ROOT, &file, b"name")).err(), refused);
         let granted = wait(fs.access(&ROOT, &root, Access::ALL)).unwrap();
-        assert_eq!(granted, Access::READ.union(Access::LOOKUP));
+        let changes = Access::MODIFY.union(Access::EXTEND).union(Access::DELETE);
+        assert!(granted.contains(Access::READ.union(Access::LOOKUP)));
+        assert_eq!(granted.intersect(changes.union(Access::XATTR_WRITE)), Access(0));
         assert_eq!(local(|| std::fs::read(dir.path().join("file")).unwrap()), b"data");
     }
 }

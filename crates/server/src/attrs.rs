@@ -59,6 +59,7 @@ pub(crate) const READABLE: Bitmap = Bitmap::of(&[
     attr::TIME_MODIFY,
     attr::MOUNTED_ON_FILEID,
     attr::SUPPATTR_EXCLCREAT,
+    attr::FS_CHARSET_CAP,
     attr::CHANGE_ATTR_TYPE,
     attr::XATTR_SUPPORT,
 ]);
@@ -86,6 +87,15 @@ const SPACE: Bitmap = Bitmap::of(&[
 /// The attributes supported in a minor version.
 pub(crate) const fn supported(minor: u32) -> Bitmap {
     if minor < 2 { SUPPORTED.without(&MINOR_2) } else { SUPPORTED }
+}
+
+/// Whether all of these attributes can be asked for.
+///
+/// # Errors
+/// `INVAL`: one is only ever set (RFC 8881 §5.5, RFC 8275 §4).
+pub(crate) const fn askable(want: &Bitmap, minor: u32) -> Result<(), Status> {
+    let set_only = SET_ONLY.intersect(&supported(minor));
+    if want.intersect(&set_only).is_empty() { Ok(()) } else { Err(Status::INVAL) }
 }
 
 /// Whether any of these attributes needs [`Space`].
@@ -168,17 +178,21 @@ fn file_system(fattr: &mut FattrWriter<'_>, number: u32, source: &Source<'_>) {
     let p = source.properties;
     match number {
         attr::SUPPORTED_ATTRS => fattr.put(number, supported(source.minor)),
-        attr::SUPPATTR_EXCLCREAT => fattr.put(number, decode::EXCLUSIVE_CREATE),
+        attr::SUPPATTR_EXCLCREAT => {
+            fattr.put(number, decode::EXCLUSIVE_CREATE.intersect(&supported(source.minor)));
+        }
         attr::FH_EXPIRE_TYPE => fattr.put(number, 0u32),
         attr::LINK_SUPPORT => fattr.put(number, p.links),
         attr::SYMLINK_SUPPORT => fattr.put(number, p.symlinks),
-        attr::NAMED_ATTR | attr::CASE_INSENSITIVE | attr::XATTR_SUPPORT => fattr.put(number, false),
+        attr::NAMED_ATTR | attr::CASE_INSENSITIVE => fattr.put(number, false),
+        attr::XATTR_SUPPORT => fattr.put(number, p.xattrs),
         attr::UNIQUE_HANDLES
         | attr::CANSETTIME
         | attr::CASE_PRESERVING
         | attr::HOMOGENEOUS
         | attr::NO_TRUNC => fattr.put(number, true),
         attr::LEASE_TIME => fattr.put(number, source.lease_s),
+        attr::FS_CHARSET_CAP => fattr.put(number, CONTAINS_NON_UTF8),
         attr::ACLSUPPORT => fattr.put(number, 0u32),
         attr::CHOWN_RESTRICTED => fattr.put(number, p.chown_restricted),
         attr::MAXFILESIZE => fattr.put(number, p.size_max),
@@ -197,6 +211,9 @@ fn file_system(fattr: &mut FattrWriter<'_>, number: u32, source: &Source<'_>) {
         }
     }
 }
+
+/// Names are bytes, in whatever encoding (RFC 8881 §14.4).
+const CONTAINS_NON_UTF8: u32 = 1;
 
 const NS: u32 = 1_000_000_000;
 

@@ -31,5 +31,7 @@ pub(crate) const fn of(error: Error) -> Status {
         Error::Busy => Status::DELAY,
         Error::InUse => Status::FILE_OPEN,
         Error::BadName => Status::BADNAME,
+        Error::NoXattr => Status::NOXATTR,
+        Error::XattrTooBig => Status::XATTR2BIG,
     }
 }

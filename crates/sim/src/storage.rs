@@ -12,7 +12,7 @@ use holdfast_vfs::memfs::MemFs;
 use holdfast_vfs::{
     Access, Attr, ChangeInfo, CreateHow, Created, Cred, DirEnd, DirSink, Error, File, FileSystem,
     Handle, NewNode, OpenMode, Properties, ReadEnd, ReadSink, Reply, SetAttr, Space, Stability,
-    Want, Written,
+    Want, Written, XattrHow,
 };
 
 use self::gate::Gate;
@@ -404,6 +404,45 @@ impl FileSystem for View {
 
     fn space<'a>(&'a self, cred: &'a Cred, node: &'a Handle) -> Reply<'a, Space> {
         through!(self, "space", self.disk.inner.space(cred, node).await)
+    }
+
+    fn getxattr<'a>(
+        &'a self,
+        cred: &'a Cred,
+        node: &'a Handle,
+        name: &'a [u8],
+    ) -> Reply<'a, Vec<u8>> {
+        through!(self, "getxattr", self.disk.inner.getxattr(cred, node, name).await)
+    }
+
+    fn setxattr<'a>(
+        &'a self,
+        cred: &'a Cred,
+        node: &'a Handle,
+        name: &'a [u8],
+        value: &'a [u8],
+        how: XattrHow,
+    ) -> Reply<'a, ChangeInfo> {
+        through!(self, "setxattr", {
+            self.effect(cred, "setxattr");
+            self.disk.inner.setxattr(cred, node, name, value, how).await
+        })
+    }
+
+    fn listxattrs<'a>(&'a self, cred: &'a Cred, node: &'a Handle) -> Reply<'a, Vec<Vec<u8>>> {
+        through!(self, "listxattrs", self.disk.inner.listxattrs(cred, node).await)
+    }
+
+    fn removexattr<'a>(
+        &'a self,
+        cred: &'a Cred,
+        node: &'a Handle,
+        name: &'a [u8],
+    ) -> Reply<'a, ChangeInfo> {
+        through!(self, "removexattr", {
+            self.effect(cred, "removexattr");
+            self.disk.inner.removexattr(cred, node, name).await
+        })
     }
 }
 

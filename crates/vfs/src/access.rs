@@ -11,6 +11,7 @@ const EXECUTE: u32 = 1;
 pub fn granted(cred: &Cred, attr: &Attr, want: Access) -> Access {
     let bits = mode_bits(cred, attr);
     let directory = attr.kind == FileKind::Directory;
+    let xattrs = directory || attr.kind == FileKind::Regular;
     let mut granted = Access(0);
     let mut grant = |bit: u32, rights: Access| {
         if bits & bit != 0 {
@@ -19,6 +20,10 @@ pub fn granted(cred: &Cred, attr: &Attr, want: Access) -> Access {
     };
     grant(READ, Access::READ);
     grant(WRITE, Access::MODIFY.union(Access::EXTEND));
+    if xattrs {
+        grant(READ, Access::XATTR_READ.union(Access::XATTR_LIST));
+        grant(WRITE, Access::XATTR_WRITE);
+    }
     if directory {
         grant(WRITE, Access::DELETE);
         grant(EXECUTE, Access::LOOKUP);

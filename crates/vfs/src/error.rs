@@ -59,6 +59,10 @@ pub enum Error {
     InUse,
     /// The name is empty, `.`, `..`, or has a byte the file system cannot store.
     BadName,
+    /// The object does not have an extended attribute of this name.
+    NoXattr,
+    /// The value of an extended attribute is larger than the file system allows.
+    XattrTooBig,
 }
 
 impl Error {
@@ -90,6 +94,8 @@ impl Error {
             Self::Busy => "temporarily unavailable",
             Self::InUse => "resource busy",
             Self::BadName => "invalid file name",
+            Self::NoXattr => "no such extended attribute",
+            Self::XattrTooBig => "extended attribute too large",
         }
     }
 }

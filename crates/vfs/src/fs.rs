@@ -3,7 +3,8 @@
 
 use crate::{
     Access, Attr, ChangeInfo, CreateHow, Created, Cred, DirEnd, Error, File, Handle, NewNode,
-    OpenMode, Properties, ReadEnd, Reply, SetAttr, Space, Stability, Want, Written, access,
+    OpenMode, Properties, ReadEnd, Reply, SetAttr, Space, Stability, Want, Written, XattrHow,
+    access,
 };
 
 /// Where a read puts its data. Data arrives in the order of the file.
@@ -304,6 +305,76 @@ pub trait FileSystem: Send + Sync {
     fn space<'a>(&'a self, cred: &'a Cred, node: &'a Handle) -> Reply<'a, Space> {
         let _ = (cred, node);
         Reply::now(Ok(Space::default()))
+    }
+
+    /// The value of an extended attribute. Names are of the one namespace that users have, without
+    /// its prefix (RFC 8276 §5).
+    ///
+    /// Common to the four methods of extended attributes:
+    /// - [`NotSupported`](crate::Error::NotSupported): there are none ([`Properties::xattrs`]), or
+    ///   not on this object.
+    /// - [`BadName`](crate::Error::BadName): a name is empty or has NUL in it.
+    /// - [`NameTooLong`](crate::Error::NameTooLong): a name exceeds
+    ///   [`XATTR_NAME_MAX`](crate::XATTR_NAME_MAX).
+    ///
+    /// Of this one:
+    /// - [`NoXattr`](crate::Error::NoXattr): there is no such attribute. Only regular files and
+    ///   directories have any.
+    /// - [`AccessDenied`](crate::Error::AccessDenied): the caller may not read the object.
+    fn getxattr<'a>(
+        &'a self,
+        cred: &'a Cred,
+        node: &'a Handle,
+        name: &'a [u8],
+    ) -> Reply<'a, Vec<u8>> {
+        let _ = (cred, node, name);
+        Reply::now(Err(Error::NotSupported))
+    }
+
+    /// Sets an extended attribute. Answers the object's change.
+    ///
+    /// - [`Exists`](crate::Error::Exists), [`NoXattr`](crate::Error::NoXattr): it exists or does
+    ///   not, and `how` forbids that.
+    /// - [`XattrTooBig`](crate::Error::XattrTooBig): the value exceeds
+    ///   [`XATTR_VALUE_MAX`](crate::XATTR_VALUE_MAX).
+    /// - [`AccessDenied`](crate::Error::AccessDenied): the caller may not write the object.
+    /// - [`NotPermitted`](crate::Error::NotPermitted): it is neither a regular file nor a
+    ///   directory, or a sticky directory of somebody else.
+    /// - [`NoSpace`](crate::Error::NoSpace): also where one object has as many as it can have:
+    ///   their names never exceed [`XATTR_LIST_MAX`](crate::XATTR_LIST_MAX).
+    fn setxattr<'a>(
+        &'a self,
+        cred: &'a Cred,
+        node: &'a Handle,
+        name: &'a [u8],
+        value: &'a [u8],
+        how: XattrHow,
+    ) -> Reply<'a, ChangeInfo> {
+        let _ = (cred, node, name, value, how);
+        Reply::now(Err(Error::NotSupported))
+    }
+
+    /// The names of all extended attributes, in any order.
+    ///
+    /// - [`AccessDenied`](crate::Error::AccessDenied): the caller may not read the object.
+    fn listxattrs<'a>(&'a self, cred: &'a Cred, node: &'a Handle) -> Reply<'a, Vec<Vec<u8>>> {
+        let _ = (cred, node);
+        Reply::now(Err(Error::NotSupported))
+    }
+
+    /// Removes an extended attribute. Answers the object's change.
+    ///
+    /// - [`NoXattr`](crate::Error::NoXattr): there is no such attribute.
+    /// - [`AccessDenied`](crate::Error::AccessDenied),
+    ///   [`NotPermitted`](crate::Error::NotPermitted): as for setting one.
+    fn removexattr<'a>(
+        &'a self,
+        cred: &'a Cred,
+        node: &'a Handle,
+        name: &'a [u8],
+    ) -> Reply<'a, ChangeInfo> {
+        let _ = (cred, node, name);
+        Reply::now(Err(Error::NotSupported))
     }
 }
 

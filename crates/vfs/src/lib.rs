@@ -27,12 +27,13 @@ mod types;
 
 pub use error::{Error, Result};
 pub use fs::{DirEntry, DirSink, FileSystem, ReadSink};
-pub use name::check_name;
+pub use name::{check_name, check_xattr_name};
 pub use offload::offload;
 pub use on_runtime::{OnRuntime, Runtime};
 pub use reply::Reply;
 pub use types::{
     Access, Attr, ChangeAttrType, ChangeInfo, CreateHow, Created, Cred, DirEnd, File, FileKind,
     Fsid, Groups, HANDLE_MAX, Handle, NAME_MAX, NewNode, OpenMode, Properties, ReadEnd, SetAttr,
-    SetTime, Space, Stability, Time, Want, Written,
+    SetTime, Space, Stability, Time, Want, Written, XATTR_LIST_MAX, XATTR_NAME_MAX,
+    XATTR_VALUE_MAX, XattrHow,
 };

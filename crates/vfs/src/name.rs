@@ -1,6 +1,6 @@
-//! What can be the name of a directory entry.
+//! What can be the name of a directory entry, and of an extended attribute.
 
-use crate::{Error, NAME_MAX, Result};
+use crate::{Error, NAME_MAX, Result, XATTR_NAME_MAX};
 
 /// Checks a name as every backend must.
 ///
@@ -12,4 +12,16 @@ pub fn check_name(name: &[u8]) -> Result<()> {
         return Err(Error::BadName);
     }
     if name.len() > NAME_MAX { Err(Error::NameTooLong) } else { Ok(()) }
+}
+
+/// Checks the name of an extended attribute as every backend must.
+///
+/// # Errors
+/// [`Error::BadName`] when it is empty or has NUL in it; [`Error::NameTooLong`] when it exceeds
+/// [`XATTR_NAME_MAX`].
+pub fn check_xattr_name(name: &[u8]) -> Result<()> {
+    if name.is_empty() || name.contains(&0) {
+        return Err(Error::BadName);
+    }
+    if name.len() > XATTR_NAME_MAX { Err(Error::NameTooLong) } else { Ok(()) }
 }

@@ -10,7 +10,7 @@ use holdfast_base::BoxFuture;
 use crate::{
     Access, Attr, ChangeInfo, CreateHow, Created, Cred, DirEnd, DirSink, File, FileSystem, Handle,
     NewNode, OpenMode, Properties, ReadEnd, ReadSink, Reply, Result, SetAttr, Space, Stability,
-    Want, Written,
+    Want, Written, XattrHow,
 };
 
 /// Runs something inside a runtime: with tokio, `let _guard = handle.enter(); run()`.
@@ -206,5 +206,38 @@ impl<F: FileSystem, R: Runtime> FileSystem for OnRuntime<F, R> {
 
     fn space<'a>(&'a self, cred: &'a Cred, node: &'a Handle) -> Reply<'a, Space> {
         self.run(|fs| fs.space(cred, node))
+    }
+
+    fn getxattr<'a>(
+        &'a self,
+        cred: &'a Cred,
+        node: &'a Handle,
+        name: &'a [u8],
+    ) -> Reply<'a, Vec<u8>> {
+        self.run(|fs| fs.getxattr(cred, node, name))
+    }
+
+    fn setxattr<'a>(
+        &'a self,
+        cred: &'a Cred,
+        node: &'a Handle,
+        name: &'a [u8],
+        value: &'a [u8],
+        how: XattrHow,
+    ) -> Reply<'a, ChangeInfo> {
+        self.run(|fs| fs.setxattr(cred, node, name, value, how))
+    }
+
+    fn listxattrs<'a>(&'a self, cred: &'a Cred, node: &'a Handle) -> Reply<'a, Vec<Vec<u8>>> {
+        self.run(|fs| fs.listxattrs(cred, node))
+    }
+
+    fn removexattr<'a>(
+        &'a self,
+        cred: &'a Cred,
+        node: &'a Handle,
+        name: &'a [u8],
+    ) -> Reply<'a, ChangeInfo> {
+        self.run(|fs| fs.removexattr(cred, node, name))
     }
 }

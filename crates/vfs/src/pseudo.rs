@@ -238,6 +238,7 @@ impl FileSystem for PseudoFs {
             links: false,
             chown_restricted: true,
             durable_handles: true,
+            xattrs: false,
             change_attr_type: ChangeAttrType::Undefined,
         }
     }

@@ -12,6 +12,16 @@ pub const HANDLE_MAX: usize = 120;
 /// The longest name of a directory entry, in bytes.
 pub const NAME_MAX: usize = 255;
 
+/// The longest name of an extended attribute, in bytes: what Linux allows less its `user.`.
+pub const XATTR_NAME_MAX: usize = 250;
+
+/// The largest value of an extended attribute, in bytes (`XATTR_SIZE_MAX` of Linux).
+pub const XATTR_VALUE_MAX: usize = 1 << 16;
+
+/// Bytes that the names of one object's extended attributes come to at most, each with one byte
+/// behind it (`XATTR_LIST_MAX` of Linux).
+pub const XATTR_LIST_MAX: usize = 1 << 16;
+
 /// The permanent identity of an object within one file system. Two different objects never have
 /// the same handle, not even one after the other; one object has one handle under all its names.
 pub type Handle = InlineBytes<HANDLE_MAX>;
@@ -139,10 +149,11 @@ pub struct Attr {
     pub btime: Option<Time>,
 }
 
-/// The change attribute of a directory before and after an operation (RFC 8881 §3.3.3).
+/// The change attribute before and after an operation (RFC 8881 §3.3.3): of the directory whose
+/// entries it changes, or of the object whose extended attributes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ChangeInfo {
-    /// Whether nothing else changed the directory between the two readings.
+    /// Whether nothing else changed it between the two readings.
     pub atomic: bool,
     /// The value before.
     pub before: u64,
@@ -185,7 +196,7 @@ impl SetAttr {
 
 /// A set of rights to ask for or that were granted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Access(pub u8);
+pub struct Access(pub u16);
 
 impl Access {
     /// Read data or list a directory.
@@ -200,8 +211,14 @@ impl Access {
     pub const DELETE: Self = Self(16);
     /// Execute a file.
     pub const EXECUTE: Self = Self(32);
+    /// Read the values of extended attributes.
+    pub const XATTR_READ: Self = Self(64);
+    /// Set and remove extended attributes.
+    pub const XATTR_WRITE: Self = Self(128);
+    /// List the names of extended attributes.
+    pub const XATTR_LIST: Self = Self(256);
     /// All of them.
-    pub const ALL: Self = Self(63);
+    pub const ALL: Self = Self(511);
 
     /// Whether all of `other` is in `self`.
     pub const fn contains(self, other: Self) -> bool {
@@ -314,6 +331,17 @@ impl CreateHow {
     }
 }
 
+/// How an extended attribute is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum XattrHow {
+    /// Whether it exists or not.
+    Either,
+    /// One that exists is an error.
+    Create,
+    /// One that does not exist is an error.
+    Replace,
+}
+
 /// What [`FileSystem::create`](crate::FileSystem::create) made or found.
 #[derive(Clone, Debug)]
 pub struct Created {
@@ -420,6 +448,7 @@ impl Default for Properties {
             links: false,
             chown_restricted: true,
             durable_handles: false,
+            xattrs: false,
             change_attr_type: ChangeAttrType::Undefined,
         }
     }
@@ -455,6 +484,8 @@ pub struct Properties {
     pub chown_restricted: bool,
     /// Whether an object's handle stays the same over a restart of the server.
     pub durable_handles: bool,
+    /// Whether objects can have extended attributes.
+    pub xattrs: bool,
     /// How the change attribute behaves.
     pub change_attr_type: ChangeAttrType,
 }

@@ -6,7 +6,7 @@ use holdfast_base::World;
 use holdfast_vfs::{
     Access, Attr, ChangeInfo, CreateHow, Created, Cred, DirEnd, DirSink, Error, File, FileSystem,
     Handle, NewNode, OpenMode, Properties, ReadEnd, ReadSink, Reply, SetAttr, Space, Stability,
-    Want, Written, offload,
+    Want, Written, XattrHow, offload,
 };
 
 /// What jobs wait for.
@@ -189,5 +189,38 @@ impl FileSystem for GatedFs {
 
     fn space<'a>(&'a self, cred: &'a Cred, node: &'a Handle) -> Reply<'a, Space> {
         self.inner.space(cred, node)
+    }
+
+    fn getxattr<'a>(
+        &'a self,
+        cred: &'a Cred,
+        node: &'a Handle,
+        name: &'a [u8],
+    ) -> Reply<'a, Vec<u8>> {
+        self.inner.getxattr(cred, node, name)
+    }
+
+    fn setxattr<'a>(
+        &'a self,
+        cred: &'a Cred,
+        node: &'a Handle,
+        name: &'a [u8],
+        value: &'a [u8],
+        how: XattrHow,
+    ) -> Reply<'a, ChangeInfo> {
+        self.inner.setxattr(cred, node, name, value, how)
+    }
+
+    fn listxattrs<'a>(&'a self, cred: &'a Cred, node: &'a Handle) -> Reply<'a, Vec<Vec<u8>>> {
+        self.inner.listxattrs(cred, node)
+    }
+
+    fn removexattr<'a>(
+        &'a self,
+        cred: &'a Cred,
+        node: &'a Handle,
+        name: &'a [u8],
+    ) -> Reply<'a, ChangeInfo> {
+        self.inner.removexattr(cred, node, name)
     }
 }

@@ -4,7 +4,7 @@ use holdfast_proto::nfs4::{AttrValue, Bitmap, Fattr, SetTime, Status, attr};
 use holdfast_proto::xdr::DecodeError;
 use holdfast_vfs::SetAttr;
 
-use super::{READABLE, SET_ONLY};
+use super::supported;
 
 /// What SETATTR may set.
 pub(crate) const SETATTR: Bitmap = CREATE.union(&Bitmap::of(&[attr::SIZE])).without(&UMASK);
@@ -29,15 +29,19 @@ pub(crate) struct Settable {
     pub(crate) mask: Bitmap,
 }
 
-/// Reads attributes to set, all of them in `allowed`.
+/// Reads attributes to set, all of them in `allowed`, in a compound of this minor version.
 ///
 /// # Errors
 /// - `ATTRNOTSUPP`: one is not supported at all.
 /// - `INVAL`: one cannot be set, or not here; a value makes no sense.
 /// - `BADOWNER`: an owner is not a number.
 /// - `BADXDR`: the values do not match the mask.
-pub(crate) fn settable(fattr: &Fattr<'_>, allowed: &Bitmap) -> Result<Settable, Status> {
-    if !fattr.mask.is_subset(&READABLE.union(&SET_ONLY)) {
+pub(crate) fn settable(
+    fattr: &Fattr<'_>,
+    allowed: &Bitmap,
+    minor: u32,
+) -> Result<Settable, Status> {
+    if !fattr.mask.is_subset(&supported(minor)) {
         return Err(Status::ATTRNOTSUPP);
     }
     if !fattr.mask.is_subset(allowed) {
@@ -54,6 +58,7 @@ pub(crate) fn settable(fattr: &Fattr<'_>, allowed: &Bitmap) -> Result<Settable, 
 
 fn apply(set: &mut SetAttr, value: &AttrValue<'_>) -> Result<(), Status> {
     const MODE_BITS: u32 = 0o7777;
+    const UMASK_BITS: u32 = 0o777;
     if let AttrValue::Size(size) = value {
         set.size = Some(*size);
     } else if let AttrValue::Mode(mode) = value {
@@ -62,10 +67,12 @@ fn apply(set: &mut SetAttr, value: &AttrValue<'_>) -> Result<(), Status> {
         }
         set.mode = Some(*mode);
     } else if let AttrValue::ModeUmask(masked) = value {
-        if set.mode.is_some() {
+        // RFC 8275 §4: not beside a mode, and only permission bits are masked.
+        let (mode, umask) = (masked.mode, masked.umask);
+        if set.mode.is_some() || mode & !MODE_BITS != 0 || umask & !UMASK_BITS != 0 {
             return Err(Status::INVAL);
         }
-        set.mode = Some(masked.mode & !masked.umask & MODE_BITS);
+        set.mode = Some(mode & !umask);
     } else if let AttrValue::Owner(who) = value {
         set.uid = Some(owner(who)?);
     } else if let AttrValue::OwnerGroup(who) = value {
@@ -91,9 +98,10 @@ const fn set_time(time: &SetTime) -> Result<holdfast_vfs::SetTime, Status> {
     }
 }
 
-/// An owner as clients under AUTH_SYS name it: a number in decimal (RFC 8881 §5.9).
+/// An owner as clients under AUTH_SYS name it: a number in decimal without zeros before it
+/// (RFC 8881 §5.9).
 fn owner(who: &[u8]) -> Result<u32, Status> {
-    let digits = !who.is_empty() && who.iter().all(u8::is_ascii_digit);
+    let digits = who.iter().all(u8::is_ascii_digit) && (who == b"0" || !who.starts_with(b"0"));
     let text = std::str::from_utf8(who).ok().filter(|_| digits);
     text.and_then(|text| text.parse().ok()).ok_or(Status::BADOWNER)
 }

@@ -16,6 +16,7 @@ use crate::status;
 /// GETATTR.
 pub(super) async fn getattr(rq: &mut Request, args: &GetAttrArgs) -> Result<(), Status> {
     let fh = rq.fh()?;
+    attrs::askable(&args.attr_request, rq.minor)?;
     let attr = rq.attr(&fh).await?;
     if rarely_asked(rq, &fh, &args.attr_request) {
         return Box::pin(getattr_in_full(rq, &fh, &attr, &args.attr_request)).await;
@@ -107,13 +108,13 @@ pub(super) async fn nverify(rq: &Request, given: &Fattr<'_>) -> Result<(), Statu
 /// Compares encoded values.
 async fn is_same(rq: &Request, given: &Fattr<'_>) -> Result<bool, Status> {
     let fh = rq.fh()?;
-    if given.mask.contains(attr::RDATTR_ERROR) || !given.mask.intersect(&attrs::SET_ONLY).is_empty()
-    {
-        return Err(Status::INVAL);
-    }
     if !given.mask.is_subset(&attrs::supported(rq.minor)) {
         return Err(Status::ATTRNOTSUPP);
     }
+    if given.mask.contains(attr::RDATTR_ERROR) {
+        return Err(Status::INVAL);
+    }
+    attrs::askable(&given.mask, rq.minor)?;
     let attr = rq.attr(&fh).await?;
     let mut ours = Writer::default();
     write_in_full(rq, &mut ours, &fh, &attr, &given.mask).await?;
@@ -125,7 +126,7 @@ async fn is_same(rq: &Request, given: &Fattr<'_>) -> Result<bool, Status> {
 /// SETATTR.
 pub(super) async fn setattr(rq: &mut Request, args: &SetAttrArgs<'_>) -> Result<(), Status> {
     let fh = rq.fh()?;
-    let attrs = decode::settable(&args.obj_attributes, &decode::SETATTR)?;
+    let attrs = decode::settable(&args.obj_attributes, &decode::SETATTR, rq.minor)?;
     let fs = rq.writable(&fh)?.fs.clone();
     let cred = rq.cred(&fh);
     let file = if attrs.set.size.is_some() {
@@ -139,23 +140,28 @@ pub(super) async fn setattr(rq: &mut Request, args: &SetAttrArgs<'_>) -> Result<
     Ok(())
 }
 
+/// The rights of RFC 8881 §18.1.
+const CLASSIC: Access = Access(0x3f);
+
+/// The rights of RFC 8276 §8.5: not spoken of where there are no extended attributes.
+const XATTRS: Access = Access(0x1c0);
+
 /// ACCESS.
 pub(super) async fn access(rq: &mut Request, args: AccessArgs) -> Result<(), Status> {
-    let known = Access::READ
-        | Access::LOOKUP
-        | Access::MODIFY
-        | Access::EXTEND
-        | Access::DELETE
-        | Access::EXECUTE;
     let fh = rq.fh()?;
     let cred = rq.cred(&fh);
     let export = rq.export(&fh);
-    let supported = args.access & known;
-    let mut want = holdfast_vfs::Access(supported.0 as u8);
+    let mut supported = args.access & (CLASSIC | XATTRS);
+    if supported.0 & XATTRS.0 != 0 && (rq.minor < 2 || !export.fs.properties().xattrs) {
+        supported = supported & CLASSIC;
+    }
+    let mut want = holdfast_vfs::Access(supported.0 as u16);
     if export.read_only {
         let reading = holdfast_vfs::Access::READ
             .union(holdfast_vfs::Access::LOOKUP)
-            .union(holdfast_vfs::Access::EXECUTE);
+            .union(holdfast_vfs::Access::EXECUTE)
+            .union(holdfast_vfs::Access::XATTR_READ)
+            .union(holdfast_vfs::Access::XATTR_LIST);
         want = want.intersect(reading);
     }
     let granted = export.fs.access(&cred, &fh.node, want).await.map_err(status::of)?;

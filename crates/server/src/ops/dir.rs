@@ -17,7 +17,7 @@ pub(super) async fn create(rq: &mut Request, args: &CreateArgs<'_>) -> Result<()
     let dir = rq.fh()?;
     let kind = kind(&args.objtype)?;
     let name = check_name(args.objname)?;
-    let attrs = decode::settable(&args.createattrs, &decode::CREATE)?;
+    let attrs = decode::settable(&args.createattrs, &decode::CREATE, rq.minor)?;
     let cred = rq.cred(&dir);
     let fs = &rq.writable(&dir)?.fs;
     let made = fs.make_node(&cred, &dir.node, name, kind, &attrs.set).await;

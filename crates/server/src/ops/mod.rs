@@ -11,6 +11,7 @@ mod readdir;
 mod secinfo;
 mod session;
 mod table;
+mod xattr;
 
 use holdfast_proto::nfs4::{Op, OpDecodeError, OpNum, Status};
 
@@ -143,6 +144,10 @@ pub(crate) async fn run(rq: &mut Request, op: &Op<'_>) -> Result<Flow, Status> {
         Op::DestroyClientId(args) => Box::pin(session::destroy_clientid(rq, args.clientid)).await,
         Op::BindConnToSession(args) => Box::pin(session::bind(rq, args)).await,
         Op::ReclaimComplete(args) => Box::pin(session::reclaim_complete(rq, args.one_fs)).await,
+        Op::GetXattr(args) => Box::pin(xattr::get(rq, args.name)).await,
+        Op::SetXattr(args) => Box::pin(xattr::set(rq, args)).await,
+        Op::ListXattrs(args) => Box::pin(xattr::list(rq, args)).await,
+        Op::RemoveXattr(args) => Box::pin(xattr::remove(rq, args.name)).await,
         Op::GetDirDelegation(_) => dir::no_delegation(rq),
         Op::Illegal(_) => Err(Status::OP_ILLEGAL),
         // Decoded and not offered: specs/exceptions.toml says why.
@@ -159,8 +164,6 @@ pub(crate) async fn run(rq: &mut Request, op: &Op<'_>) -> Result<Flow, Status> {
         Op::ReadPlus(_) | Op::WriteSame(_) | Op::IoAdvise(_) => Err(Status::NOTSUPP),
         Op::Copy(_) | Op::CopyNotify(_) | Op::Clone(_) => Err(Status::NOTSUPP),
         Op::OffloadCancel(_) | Op::OffloadStatus(_) => Err(Status::NOTSUPP),
-        Op::GetXattr(_) | Op::SetXattr(_) => Err(Status::NOTSUPP),
-        Op::ListXattrs(_) | Op::RemoveXattr(_) => Err(Status::NOTSUPP),
     }
     .map(|()| Flow::Next)
 }

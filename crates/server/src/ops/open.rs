@@ -4,6 +4,7 @@ use holdfast_engine::server::Share;
 use holdfast_proto::nfs4::{
     Bitmap, ChangeInfo, CloseArgs, CreateHow, NoDelegation, OpenArgs, OpenClaim, OpenDelegation,
     OpenHow, OpenOk, OpenResultFlags, ShareAccess, ShareDeny, Stateid, Status, WhyNoDelegation,
+    attr,
 };
 use holdfast_proto::xdr::Encode;
 use holdfast_vfs::{File, OpenMode, SetAttr};
@@ -134,7 +135,7 @@ async fn create(
     mode: OpenMode,
 ) -> Result<Target, Status> {
     let name = check_name(name)?;
-    let (how, attrset, truncate) = create_how(how)?;
+    let (how, attrset, truncate) = create_how(how, rq.minor)?;
     let Ok(export) = rq.writable(dir) else {
         return create_read_only(rq, dir, name, mode, truncate).await;
     };
@@ -148,7 +149,11 @@ async fn create(
         file: made.file,
         change: names::change(&made.change),
         // A retry must learn as well that the times hold the verifier.
-        attrset: if made.created || is_exclusive { attrset } else { Bitmap::EMPTY },
+        attrset: match (made.created || is_exclusive, truncate) {
+            (true, _) => attrset,
+            (false, true) => Bitmap::of(&[attr::SIZE]),
+            (false, false) => Bitmap::EMPTY,
+        },
         truncate: truncate && !made.created,
     })
 }
@@ -172,11 +177,14 @@ async fn create_read_only(
 
 /// How to make a file, which attributes that sets, and whether a file that exists is emptied:
 /// that must wait until the open is granted, so it is taken out of the attributes.
-fn create_how(how: &CreateHow<'_>) -> Result<(holdfast_vfs::CreateHow, Bitmap, bool), Status> {
+fn create_how(
+    how: &CreateHow<'_>,
+    minor: u32,
+) -> Result<(holdfast_vfs::CreateHow, Bitmap, bool), Status> {
     let verifier_bits = decode::CREATE.without(&decode::EXCLUSIVE_CREATE);
     Ok(match how {
         CreateHow::Unchecked(attrs) => {
-            let mut attrs = decode::settable(attrs, &decode::OPEN)?;
+            let mut attrs = decode::settable(attrs, &decode::OPEN, minor)?;
             let truncate = attrs.set.size == Some(0);
             if truncate {
                 attrs.set.size = None;
@@ -184,7 +192,7 @@ fn create_how(how: &CreateHow<'_>) -> Result<(holdfast_vfs::CreateHow, Bitmap, b
             (holdfast_vfs::CreateHow::Unchecked(attrs.set), attrs.mask, truncate)
         }
         CreateHow::Guarded(attrs) => {
-            let attrs = decode::settable(attrs, &decode::OPEN)?;
+            let attrs = decode::settable(attrs, &decode::OPEN, minor)?;
             (holdfast_vfs::CreateHow::Guarded(attrs.set), attrs.mask, false)
         }
         CreateHow::Exclusive(verifier) => {
@@ -193,7 +201,7 @@ fn create_how(how: &CreateHow<'_>) -> Result<(holdfast_vfs::CreateHow, Bitmap, b
             (how, verifier_bits, false)
         }
         CreateHow::Exclusive41(with) => {
-            let attrs = decode::settable(&with.attrs, &decode::EXCLUSIVE_CREATE)?;
+            let attrs = decode::settable(&with.attrs, &decode::EXCLUSIVE_CREATE, minor)?;
             let (verifier, set) = (with.verf.0, attrs.set);
             let how = holdfast_vfs::CreateHow::Exclusive { verifier, attrs: set };
             (how, attrs.mask.union(&verifier_bits), false)

@@ -13,14 +13,21 @@ use crate::status;
 /// Cookies stay good for as long as the directory: there is nothing to verify.
 const COOKIE_VERIFIER: Verifier = Verifier([0; 8]);
 
+/// Bytes of a listing without entries.
+const LEAST_BYTES: usize = size_of::<Verifier>() + dir::END_BYTES;
+
 /// READDIR.
 pub(super) async fn readdir(rq: &mut Request, args: &ReadDirArgs) -> Result<(), Status> {
     let fh = rq.fh()?;
+    attrs::askable(&args.attr_request, rq.minor)?;
     if matches!(args.cookie, 1 | 2) {
         return Err(Status::BAD_COOKIE);
     }
     if args.cookie != 0 && args.cookieverf != COOKIE_VERIFIER {
         return Err(Status::NOT_SAME);
+    }
+    if (args.maxcount as usize) < LEAST_BYTES {
+        return Err(Status::TOOSMALL);
     }
     let room = (args.maxcount as usize).min(rq.room());
     let limit = rq.out.position() + room;
@@ -72,6 +79,12 @@ const fn dir_room(dircount: u32) -> usize {
     if dircount == 0 { usize::MAX } else { dircount as usize }
 }
 
+/// Bytes of an entry that `dircount` bounds.
+const fn dir_bytes(name: &[u8]) -> usize {
+    const COOKIE_AND_LENGTH: usize = 12;
+    COOKIE_AND_LENGTH + name.len().next_multiple_of(4)
+}
+
 /// Writes entries straight into the reply.
 struct Listing<'a> {
     w: &'a mut Writer,
@@ -91,8 +104,7 @@ struct Listing<'a> {
 
 impl DirSink for Listing<'_> {
     fn entry(&mut self, entry: &DirEntry<'_>) -> bool {
-        const COOKIE_AND_LENGTH: usize = 12;
-        let dir_bytes = COOKIE_AND_LENGTH + entry.name.len().next_multiple_of(4);
+        let dir_bytes = dir_bytes(entry.name);
         if self.entries > 0 && dir_bytes > self.dir_room {
             return false;
         }
@@ -183,17 +195,9 @@ async fn readdir_above(
 
     let mut out = std::mem::take(&mut rq.out);
     dir::begin(&mut out, COOKIE_VERIFIER);
-    let mut written = 0;
-    for entry in &entries {
-        let start = out.position();
-        write_above(rq, &mut out, entry, &args.attr_request).await;
-        if out.position() + dir::END_BYTES > limit {
-            out.truncate(start);
-            break;
-        }
-        written += 1;
-    }
+    let written = write_all_above(rq, &mut out, &entries, args, limit).await;
     rq.out = out;
+    let written = written?;
     if written == 0 && !entries.is_empty() {
         return Err(Status::TOOSMALL);
     }
@@ -201,7 +205,36 @@ async fn readdir_above(
     Ok(())
 }
 
-async fn write_above(rq: &Request, out: &mut Writer, entry: &Above, want: &Bitmap) {
+/// Writes as many entries as there is room for; answers how many.
+async fn write_all_above(
+    rq: &Request,
+    out: &mut Writer,
+    entries: &[Above],
+    args: &ReadDirArgs,
+    limit: usize,
+) -> Result<usize, Status> {
+    let mut room = dir_room(args.dircount);
+    for (written, entry) in entries.iter().enumerate() {
+        let (start, dir_bytes) = (out.position(), dir_bytes(&entry.name));
+        if written > 0 && dir_bytes > room {
+            return Ok(written);
+        }
+        write_above(rq, out, entry, &args.attr_request).await?;
+        if out.position() + dir::END_BYTES > limit {
+            out.truncate(start);
+            return Ok(written);
+        }
+        room = room.saturating_sub(dir_bytes);
+    }
+    Ok(entries.len())
+}
+
+async fn write_above(
+    rq: &Request,
+    out: &mut Writer,
+    entry: &Above,
+    want: &Bitmap,
+) -> Result<(), Status> {
     let target = rq.server.exports.cross(entry.fh);
     let mut fattr = Writer::default();
     let written = match rq.attr(&target).await {
@@ -209,8 +242,12 @@ async fn write_above(rq: &Request, out: &mut Writer, entry: &Above, want: &Bitma
         Err(status) => Err(status),
     };
     if let Err(status) = written {
+        if !want.contains(attr::RDATTR_ERROR) {
+            return Err(status);
+        }
         fattr.truncate(0);
         attrs::encode_error(&mut fattr, status);
     }
     dir::entry(out, entry.cookie, &entry.name, |w| w.raw(fattr.bytes()));
+    Ok(())
 }

@@ -28,6 +28,11 @@ const fn minor2() -> OpInfo {
     OpInfo { minor: 2, ..row(false, 0) }
 }
 
+/// An operation on the current file handle that minor version 2 has first.
+const fn minor2_row(max_reply: usize) -> OpInfo {
+    OpInfo { minor: 2, ..row(true, max_reply) }
+}
+
 const STATEID: usize = 16;
 const CHANGE: usize = 20;
 const BITMAP: usize = 4 + 4 * 3;
@@ -62,6 +67,9 @@ pub(crate) const fn of(num: OpNum) -> OpInfo {
         | OpNum::VERIFY
         | OpNum::NVERIFY
         | OpNum::GET_DIR_DELEGATION => row(true, 0),
+        OpNum::GETXATTR => minor2_row(4),
+        OpNum::SETXATTR | OpNum::REMOVEXATTR => minor2_row(CHANGE),
+        OpNum::LISTXATTRS => minor2_row(super::xattr::LIST_BYTES),
         _ if num.0 > OpNum::RECLAIM_COMPLETE.0 => minor2(),
         _ => row(false, 0),
     }

@@ -3,10 +3,11 @@
 use holdfast_proto::nfs4::{
     AttrValue, Bitmap, ClientId, ClientOwner, CloseArgs, CommitArgs, CreateArgs, CreateHow,
     CreateType, DestroyClientIdArgs, DestroySessionArgs, ExchangeIdArgs, ExchangeIdFlags, Fattr,
-    GetAttrArgs, LinkArgs, LookupArgs, Op, OpNum, OpenArgs, OpenClaim, OpenHow, PutFhArgs,
-    ReadArgs, ReadDirArgs, ReclaimCompleteArgs, RemoveArgs, RenameArgs, SecInfoArgs, SessionId,
-    SetAttrArgs, ShareAccess, ShareDeny, StableHow, StateOwner, StateProtectArgs, Stateid,
-    Verifier, WriteArgs, encode_fattr,
+    GetAttrArgs, GetXattrArgs, LinkArgs, ListXattrsArgs, LookupArgs, Op, OpNum, OpenArgs,
+    OpenClaim, OpenHow, PutFhArgs, ReadArgs, ReadDirArgs, ReclaimCompleteArgs, RemoveArgs,
+    RemoveXattrArgs, RenameArgs, SecInfoArgs, SessionId, SetAttrArgs, SetXattrArgs, SetXattrOption,
+    ShareAccess, ShareDeny, StableHow, StateOwner, StateProtectArgs, Stateid, Verifier, WriteArgs,
+    encode_fattr,
 };
 use holdfast_proto::xdr::{Decode, Reader, Writer};
 
@@ -82,6 +83,23 @@ pub(crate) const fn write(stateid: Stateid, offset: u64, data: &[u8]) -> Op<'_> 
 
 pub(crate) const fn commit(offset: u64, count: u32) -> Op<'static> {
     Op::Commit(CommitArgs { offset, count })
+}
+
+pub(crate) const fn getxattr(name: &[u8]) -> Op<'_> {
+    Op::GetXattr(GetXattrArgs { name })
+}
+
+/// SETXATTR; `option` is 0 for either, 1 to create, 2 to replace.
+pub(crate) const fn setxattr<'a>(key: &'a [u8], value: &'a [u8], option: u32) -> Op<'a> {
+    Op::SetXattr(SetXattrArgs { option: SetXattrOption(option), key, value })
+}
+
+pub(crate) const fn listxattrs(cookie: u64, maxcount: u32) -> Op<'static> {
+    Op::ListXattrs(ListXattrsArgs { cookie, maxcount })
+}
+
+pub(crate) const fn removexattr(name: &[u8]) -> Op<'_> {
+    Op::RemoveXattr(RemoveXattrArgs { name })
 }
 
 pub(crate) const fn close(open_stateid: Stateid) -> Op<'static> {

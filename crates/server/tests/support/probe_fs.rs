@@ -9,7 +9,7 @@ use holdfast_base::World;
 use holdfast_vfs::{
     Access, Attr, ChangeInfo, CreateHow, Created, Cred, DirEnd, DirSink, File, FileSystem, Handle,
     NewNode, OpenMode, Properties, ReadEnd, ReadSink, Reply, Result, SetAttr, Space, Stability,
-    Want, Written, offload,
+    Want, Written, XattrHow, offload,
 };
 
 /// How a method answers.
@@ -247,5 +247,38 @@ impl FileSystem for Probe {
 
     fn space<'a>(&'a self, cred: &'a Cred, node: &'a Handle) -> Reply<'a, Space> {
         self.ask("space", move || self.inner.space(cred, node))
+    }
+
+    fn getxattr<'a>(
+        &'a self,
+        cred: &'a Cred,
+        node: &'a Handle,
+        name: &'a [u8],
+    ) -> Reply<'a, Vec<u8>> {
+        self.ask("getxattr", move || self.inner.getxattr(cred, node, name))
+    }
+
+    fn setxattr<'a>(
+        &'a self,
+        cred: &'a Cred,
+        node: &'a Handle,
+        name: &'a [u8],
+        value: &'a [u8],
+        how: XattrHow,
+    ) -> Reply<'a, ChangeInfo> {
+        self.ask("setxattr", move || self.inner.setxattr(cred, node, name, value, how))
+    }
+
+    fn listxattrs<'a>(&'a self, cred: &'a Cred, node: &'a Handle) -> Reply<'a, Vec<Vec<u8>>> {
+        self.ask("listxattrs", move || self.inner.listxattrs(cred, node))
+    }
+
+    fn removexattr<'a>(
+        &'a self,
+        cred: &'a Cred,
+        node: &'a Handle,
+        name: &'a [u8],
+    ) -> Reply<'a, ChangeInfo> {
+        self.ask("removexattr", move || self.inner.removexattr(cred, node, name))
     }
 }

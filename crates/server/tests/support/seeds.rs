@@ -50,7 +50,7 @@ impl Values {
             ("readdir", vec![root(), ops::readdir(0, 512, 4096, Bitmap::of(&[0, 1, 8, 11, 20]))]),
             ("secinfo", vec![root(), ops::secinfo(b"dir")]),
             ("rename", vec![root(), Op::SaveFh, root(), ops::rename(b"link", b"link2")]),
-            ("access", vec![root(), Op::Access(AccessArgs { access: Access(0x3f) })]),
+            ("access", vec![root(), Op::Access(AccessArgs { access: Access(0x1ff) })]),
             ("remove", vec![root(), ops::remove(b"link2")]),
             ("restore", vec![root(), Op::SaveFh, ops::lookup(b"dir"), Op::RestoreFh, Op::GetFh]),
         ]
@@ -77,13 +77,18 @@ impl Values {
 
     fn others(&self) -> Vec<(&'static str, Vec<Op<'_>>)> {
         let verify = Op::Verify(VerifyArgs { obj_attributes: self.size.fattr() });
-        let all: Bitmap = (0..87).collect();
+        let set_only =
+            Bitmap::of(&[attr::TIME_ACCESS_SET, attr::TIME_MODIFY_SET, attr::MODE_UMASK]);
+        let all = (0..87).collect::<Bitmap>().without(&set_only);
         let usual = Bitmap::of(&[attr::TYPE, attr::SIZE, attr::MODE, attr::MOUNTED_ON_FILEID]);
         let empty = ops::setattr(Stateid::ANONYMOUS, Fattr::EMPTY);
         vec![
             ("getattr", vec![Op::PutRootFh, ops::getattr(&usual)]),
             ("getattr-all", vec![Op::PutRootFh, ops::getattr(&all), empty]),
             ("verify", vec![Op::PutRootFh, ops::lookup(b"file"), verify, Op::GetFh]),
+            ("setxattr", vec![Op::PutRootFh, ops::setxattr(b"name", b"value", 0)]),
+            ("getxattr", vec![Op::PutRootFh, ops::getxattr(b"name"), ops::listxattrs(0, 100)]),
+            ("removexattr", vec![Op::PutRootFh, ops::removexattr(b"name")]),
             ("exchange-id", vec![ops::exchange_id(b"other", 1)]),
             ("deleg", vec![Op::PutRootFh, ops::any(OpNum::GET_DIR_DELEGATION), Op::GetFh]),
         ]

@@ -3,6 +3,7 @@
 
 mod convert;
 mod open_file;
+mod xattr;
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -14,7 +15,7 @@ use holdfast_proto::nfs4::{Bitmap, Op};
 use holdfast_vfs::{
     Access, Attr, ChangeAttrType, ChangeInfo, CreateHow, Created, Cred, DirEnd, DirEntry, DirSink,
     Error, File, FileSystem, Handle, NewNode, OpenMode, Properties, ReadEnd, ReadSink, Reply,
-    Result, SetAttr, Space, Stability, Want, Written,
+    Result, SetAttr, Space, Stability, Want, Written, XattrHow,
 };
 
 use self::convert::{
@@ -99,6 +100,7 @@ impl SessionFs {
             attr::MAXNAME,
             attr::TIME_DELTA,
             attr::CHANGE_ATTR_TYPE,
+            attr::XATTR_SUPPORT,
         ]);
         let ops = [ops::put(root.as_slice()), ops::getattr(&want)];
         let answer = wire.run(&Cred::ROOT, &ops).expect("the root has attributes");
@@ -111,6 +113,7 @@ impl SessionFs {
             links: false,
             chown_restricted: false,
             durable_handles: true,
+            xattrs: false,
             change_attr_type: ChangeAttrType::Undefined,
         };
         for value in answer.attrs().iter() {
@@ -293,7 +296,7 @@ impl FileSystem for SessionFs {
         let answer = self.wire.run(cred, &[ops::put(node.as_slice()), access]);
         let granted = answer.and_then(|answer| {
             let OpBody::Access(ok) = answer.last_ok() else { return Err(Error::Io) };
-            u8::try_from(ok.access.0).map(Access).map_err(|_| Error::Io)
+            u16::try_from(ok.access.0).map(Access).map_err(|_| Error::Io)
         });
         granted.into()
     }
@@ -483,5 +486,38 @@ impl FileSystem for SessionFs {
             Ok(space)
         });
         space.into()
+    }
+
+    fn getxattr<'a>(
+        &'a self,
+        cred: &'a Cred,
+        node: &'a Handle,
+        name: &'a [u8],
+    ) -> Reply<'a, Vec<u8>> {
+        xattr::get(self, cred, node, name).into()
+    }
+
+    fn setxattr<'a>(
+        &'a self,
+        cred: &'a Cred,
+        node: &'a Handle,
+        name: &'a [u8],
+        value: &'a [u8],
+        how: XattrHow,
+    ) -> Reply<'a, ChangeInfo> {
+        xattr::set(self, cred, node, (name, value), how).into()
+    }
+
+    fn listxattrs<'a>(&'a self, cred: &'a Cred, node: &'a Handle) -> Reply<'a, Vec<Vec<u8>>> {
+        xattr::list(self, cred, node).into()
+    }
+
+    fn removexattr<'a>(
+        &'a self,
+        cred: &'a Cred,
+        node: &'a Handle,
+        name: &'a [u8],
+    ) -> Reply<'a, ChangeInfo> {
+        xattr::remove(self, cred, node, name).into()
     }
 }

@@ -21,6 +21,7 @@ mod rename;
 mod table;
 mod times;
 mod user;
+mod xattrs;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -83,6 +83,46 @@ pub(super) fn rename_symlink_moves_the_link_itself(subject: &Subject) {
     assert_eq!(t.root.lookup(&t.dir, "new"), Ok(file));
 }
 
+/// Every kind over every other that is no directory, also where both have other names.
+pub(super) fn rename_over_another_kind_takes_its_name_only(subject: &Subject) {
+    let t = Scratch::new(subject);
+    let mut kinds = vec!["file"];
+    if subject.fs.properties().symlinks {
+        kinds.push("link");
+    }
+    if t.features().special_files {
+        kinds.push("fifo");
+    }
+    let links = t.features().hard_links;
+    let make = |kind: &str, name: &str| {
+        let node = match kind {
+            "file" => t.root.file(&t.dir, name).0,
+            "link" => t.root.symlink(&t.dir, name, b"text").expect("symlinks work"),
+            _ => t.root.make(&t.dir, name, NewNode::Fifo, &mode(0o666)).expect("FIFOs work").0,
+        };
+        if links {
+            t.root.link(&node, &t.dir, format!("other-{name}")).expect("linked");
+        }
+        node
+    };
+    let names = if links { 2 } else { 1 };
+    for (from, to) in kinds.iter().flat_map(|from| kinds.iter().map(move |to| (*from, *to))) {
+        let (moved, replaced) = (make(from, "from"), make(to, "to"));
+        t.root.rename(&t.dir, "from", &t.dir, "to").expect("renamed");
+        assert_eq!(t.root.lookup(&t.dir, "to"), Ok(moved), "{from} over {to}");
+        t.refused(t.root.lookup(&t.dir, "from"), &[Error::NotFound]);
+        assert_eq!(t.root.attr(&moved).nlink, names);
+        if links {
+            assert_eq!(t.root.attr(&replaced).nlink, 1);
+            assert_eq!(t.root.lookup(&t.dir, "other-to"), Ok(replaced));
+            t.root.remove(&t.dir, "other-from").expect("removed");
+            t.root.remove(&t.dir, "other-to").expect("removed");
+        }
+        t.root.remove(&t.dir, "to").expect("removed");
+        assert!(t.root.names(&t.dir).is_empty());
+    }
+}
+
 pub(super) fn rename_special_file_over_file_replaces_it(subject: &Subject) {
     let t = Scratch::new(subject);
     if !t.features().special_files {

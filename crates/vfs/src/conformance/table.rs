@@ -1,7 +1,8 @@
 //! The list of all cases: the table to run by name, and the macro that makes tests of it.
 
 use super::{
-    Subject, attrs, create, data, dirs, handles, links, names, parallel, permissions, rename, times,
+    Subject, attrs, create, data, dirs, handles, links, names, parallel, permissions, rename,
+    times, xattrs,
 };
 
 macro_rules! cases {
@@ -139,6 +140,7 @@ cases! { $
         rename_file_over_file_replaces_it
         rename_over_one_of_two_names_leaves_the_other
         rename_symlink_moves_the_link_itself
+        rename_over_another_kind_takes_its_name_only
         rename_special_file_over_file_replaces_it
         rename_directory_over_empty_directory_replaces_it
         rename_directory_over_full_directory_is_exists
@@ -195,4 +197,18 @@ cases! { $
         directories_moved_at_once_make_no_loop
         two_directories_moved_into_each_other_make_no_loop
         a_removed_directory_takes_no_new_file;
+    xattrs:
+        xattrs_that_are_not_there_are_not_supported
+        an_xattr_is_kept_until_it_is_removed
+        no_xattr_of_a_name_is_said_so
+        an_xattr_is_set_as_asked
+        xattr_names_that_are_none_are_refused
+        xattr_names_are_any_bytes
+        an_xattr_too_large_is_refused
+        only_files_and_directories_have_xattrs
+        changed_xattrs_answer_the_change_of_their_object
+        xattrs_belong_to_the_object_not_to_its_name
+        xattrs_need_the_rights_to_read_and_write
+        a_sticky_directory_keeps_its_xattrs_from_others
+        xattrs_of_a_removed_object_are_stale;
 }

@@ -9,7 +9,7 @@ use std::thread::Thread;
 use crate::{
     Access, Attr, ChangeInfo, CreateHow, Created, Cred, DirEnd, DirEntry, DirSink, File,
     FileSystem, Handle, NewNode, OpenMode, ReadSink, Result, SetAttr, Space, Stability, Want,
-    Written,
+    Written, XattrHow,
 };
 
 /// Polls a future on this thread until it is ready.
@@ -303,6 +303,28 @@ impl User<'_> {
 
     pub(super) fn commit(&self, node: &Handle, offset: u64, len: u64) -> Result<u64> {
         block_on(self.fs.commit(node, offset, len))
+    }
+
+    pub(super) fn getxattr(&self, node: &Handle, name: impl AsRef<[u8]>) -> Result<Vec<u8>> {
+        block_on(self.fs.getxattr(&self.cred, node, name.as_ref()))
+    }
+
+    pub(super) fn setxattr(
+        &self,
+        node: &Handle,
+        name: impl AsRef<[u8]>,
+        value: &[u8],
+        how: XattrHow,
+    ) -> Result<ChangeInfo> {
+        block_on(self.fs.setxattr(&self.cred, node, name.as_ref(), value, how))
+    }
+
+    pub(super) fn listxattrs(&self, node: &Handle) -> Result<Vec<Vec<u8>>> {
+        block_on(self.fs.listxattrs(&self.cred, node))
+    }
+
+    pub(super) fn removexattr(&self, node: &Handle, name: impl AsRef<[u8]>) -> Result<ChangeInfo> {
+        block_on(self.fs.removexattr(&self.cred, node, name.as_ref()))
     }
 
     pub(super) fn space(&self, node: &Handle) -> Result<Space> {

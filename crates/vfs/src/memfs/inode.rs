@@ -7,6 +7,7 @@ use super::data::Data;
 use super::dir::Dir;
 use super::shared::Shared;
 use super::sync::{lock, owned, read, write};
+use super::xattrs::Xattrs;
 use crate::{Access, Attr, ChangeInfo, Cred, Error, FileKind, Handle, Result, Time, access};
 
 pub(super) struct Inode {
@@ -32,6 +33,8 @@ pub(super) struct Meta {
     pub(super) parent: Weak<Inode>,
     /// Of an exclusive create.
     pub(super) verifier: Option<[u8; 8]>,
+    /// Not counted in the attributes' use.
+    pub(super) xattrs: Xattrs,
 }
 
 /// What a new object starts with.
@@ -75,7 +78,7 @@ impl Inode {
             ctime: now,
             btime: Some(now),
         };
-        let meta = Mutex::new(Meta { attr, parent, verifier });
+        let meta = Mutex::new(Meta { attr, parent, verifier, xattrs: Xattrs::default() });
         let inode = Arc::new(Self { ino, kind, shared: shared.clone(), body, meta });
         shared.enter(&inode);
         Ok(inode)
@@ -197,7 +200,8 @@ impl Drop for Inode {
             Body::Symlink(text) => text.len() as u64,
             Body::Special => 0,
         };
-        self.shared.account.give_bytes(bytes);
+        let xattrs = self.meta().xattrs.used();
+        self.shared.account.give_bytes(bytes + xattrs);
         self.shared.account.give_file();
     }
 }

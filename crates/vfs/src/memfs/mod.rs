@@ -14,6 +14,7 @@ mod rename;
 mod rules;
 mod shared;
 mod sync;
+mod xattrs;
 
 use std::sync::{Arc, RwLock, Weak};
 
@@ -25,7 +26,7 @@ use self::shared::Shared;
 use crate::{
     Access, Attr, ChangeAttrType, ChangeInfo, CreateHow, Created, Cred, DirEnd, DirSink, File,
     FileKind, FileSystem, Fsid, Handle, NAME_MAX, NewNode, OpenMode, Properties, ReadEnd, ReadSink,
-    Reply, SetAttr, Space, Stability, Want, Written,
+    Reply, SetAttr, Space, Stability, Want, Written, XattrHow,
 };
 
 /// The most names of a file, and the most subdirectories of a directory.
@@ -88,6 +89,7 @@ impl FileSystem for MemFs {
             links: true,
             chown_restricted: true,
             durable_handles: false,
+            xattrs: true,
             change_attr_type: ChangeAttrType::Monotonic,
         }
     }
@@ -227,6 +229,39 @@ impl FileSystem for MemFs {
 
     fn space<'a>(&'a self, _: &'a Cred, node: &'a Handle) -> Reply<'a, Space> {
         Reply::now(self.shared.resolve(node).map(|_| self.shared.account.space()))
+    }
+
+    fn getxattr<'a>(
+        &'a self,
+        cred: &'a Cred,
+        node: &'a Handle,
+        name: &'a [u8],
+    ) -> Reply<'a, Vec<u8>> {
+        Reply::now(self.xattr(cred, node, name))
+    }
+
+    fn setxattr<'a>(
+        &'a self,
+        cred: &'a Cred,
+        node: &'a Handle,
+        name: &'a [u8],
+        value: &'a [u8],
+        how: XattrHow,
+    ) -> Reply<'a, ChangeInfo> {
+        Reply::now(self.set_xattr(cred, node, name, value, how))
+    }
+
+    fn listxattrs<'a>(&'a self, cred: &'a Cred, node: &'a Handle) -> Reply<'a, Vec<Vec<u8>>> {
+        Reply::now(self.xattr_names(cred, node))
+    }
+
+    fn removexattr<'a>(
+        &'a self,
+        cred: &'a Cred,
+        node: &'a Handle,
+        name: &'a [u8],
+    ) -> Reply<'a, ChangeInfo> {
+        Reply::now(self.remove_xattr(cred, node, name))
     }
 }
 

@@ -3,7 +3,7 @@
 use holdfast_vfs::memfs::MemFs;
 use holdfast_vfs::{
     CreateHow, Created, Cred, Error, FileSystem, NewNode, OpenMode, Result, SetAttr, Space,
-    Stability,
+    Stability, XATTR_LIST_MAX, XATTR_NAME_MAX, XATTR_VALUE_MAX, XattrHow,
 };
 
 use super::world::{memfs, now};
@@ -103,4 +103,46 @@ fn a_very_deep_tree_can_be_dropped() {
         at = made.expect("made").0;
     }
     drop(fs);
+}
+
+#[test]
+fn extended_attributes_count_against_the_limit() {
+    let fs = memfs(1 << 20, 10);
+    let empty = space(&fs);
+    let made = create(&fs, NAME).expect("created");
+    let before = space(&fs);
+    let set = |name: &str, len: usize| {
+        let value = vec![7; len];
+        now(fs.setxattr(&ROOT, &made.node, name.as_bytes(), &value, XattrHow::Either)).map(drop)
+    };
+    let refused = (0..100).find_map(|number| set(&number.to_string(), XATTR_VALUE_MAX).err());
+    assert_eq!(refused, Some(Error::NoSpace));
+    let full = space(&fs);
+    assert!(full.free < XATTR_VALUE_MAX as u64 + 200);
+    set("0", 0).expect("a smaller value fits");
+    assert!(space(&fs).free >= full.free + XATTR_VALUE_MAX as u64);
+    for name in now(fs.listxattrs(&ROOT, &made.node)).expect("they are listed") {
+        now(fs.removexattr(&ROOT, &made.node, &name)).expect("removed");
+    }
+    assert_eq!(space(&fs), before);
+    set("name", 1000).expect("it fits again");
+    now(fs.remove(&ROOT, &fs.root(), NAME)).expect("removed");
+    drop(made);
+    assert_eq!(space(&fs), empty);
+}
+
+#[test]
+fn the_names_of_extended_attributes_have_a_limit() {
+    let fs = memfs(1 << 30, 10);
+    let made = create(&fs, NAME).expect("created");
+    let name = |number: u32| format!("{number:0250}");
+    let set = |number: u32| {
+        let name = name(number);
+        now(fs.setxattr(&ROOT, &made.node, name.as_bytes(), b"", XattrHow::Create)).map(drop)
+    };
+    let most = (XATTR_LIST_MAX / (XATTR_NAME_MAX + 1)) as u32;
+    assert_eq!((0..most).find_map(|number| set(number).err()), None);
+    assert_eq!(set(most), Err(Error::NoSpace));
+    now(fs.removexattr(&ROOT, &made.node, name(0).as_bytes())).expect("removed");
+    set(most).expect("there is room again");
 }

@@ -18,6 +18,7 @@ mod other_user;
 mod restarts;
 mod tree;
 mod users;
+mod xattrs;
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -47,6 +48,7 @@ const STEPS: Steps = &[
     ("hard link", links::hard_link),
     ("symbolic links", links::symbolic_links),
     ("fifo", links::fifo),
+    ("extended attributes", xattrs::keep),
     ("folder of many entries", listing::many_entries),
     ("list while removing", listing::remove_while_listing),
     ("truncate", data::truncate),

@@ -73,6 +73,8 @@ fn error_of(status: Status) -> Error {
         Status::FILE_OPEN => Error::InUse,
         Status::BADNAME | Status::BADCHAR => Error::BadName,
         Status::IO => Error::Io,
+        Status::NOXATTR => Error::NoXattr,
+        Status::XATTR2BIG => Error::XattrTooBig,
         other => panic!("no file system says {other:?}"),
     }
 }
@@ -248,6 +250,8 @@ pub(super) fn property(properties: &mut Properties, value: &AttrValue<'_>) {
         properties.name_max = *max;
     } else if let AttrValue::TimeDelta(step) = value {
         properties.time_granularity_ns = step.nsec.max(u32::from(step.sec > 0) * 1_000_000_000);
+    } else if let AttrValue::XattrSupport(xattrs) = value {
+        properties.xattrs = *xattrs;
     } else if let AttrValue::ChangeAttrType(kind) = value {
         properties.change_attr_type = match *kind {
             Kind::IS_MONOTONIC_INCR => ChangeAttrType::Monotonic,
