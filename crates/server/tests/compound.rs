@@ -24,28 +24,22 @@ const FREE: [OpNum; 6] = [
 ];
 
 /// What is decoded and not offered.
-const NOT_OFFERED: [OpNum; 35] = [
+const NOT_OFFERED: [OpNum; 29] = [
     OpNum::DELEGPURGE,
     OpNum::DELEGRETURN,
-    OpNum::LOCK,
-    OpNum::LOCKT,
-    OpNum::LOCKU,
     OpNum::OPENATTR,
     OpNum::OPEN_CONFIRM,
-    OpNum::OPEN_DOWNGRADE,
     OpNum::RENEW,
     OpNum::SETCLIENTID,
     OpNum::SETCLIENTID_CONFIRM,
     OpNum::RELEASE_LOCKOWNER,
     OpNum::BACKCHANNEL_CTL,
-    OpNum::FREE_STATEID,
     OpNum::GETDEVICEINFO,
     OpNum::GETDEVICELIST,
     OpNum::LAYOUTCOMMIT,
     OpNum::LAYOUTGET,
     OpNum::LAYOUTRETURN,
     OpNum::SET_SSV,
-    OpNum::TEST_STATEID,
     OpNum::WANT_DELEGATION,
     OpNum::ALLOCATE,
     OpNum::COPY,

@@ -42,7 +42,7 @@ pub(crate) const fn of(num: OpNum) -> OpInfo {
         OpNum::BIND_CONN_TO_SESSION => first(24),
         OpNum::GETFH => row(true, FH),
         OpNum::ACCESS => row(true, 8),
-        OpNum::CLOSE => row(true, STATEID),
+        OpNum::CLOSE | OpNum::OPEN_DOWNGRADE | OpNum::LOCK | OpNum::LOCKU => row(true, STATEID),
         OpNum::COMMIT => row(true, 8),
         OpNum::CREATE => row(true, CHANGE + BITMAP),
         OpNum::LINK | OpNum::REMOVE => row(true, CHANGE),
@@ -56,6 +56,7 @@ pub(crate) const fn of(num: OpNum) -> OpInfo {
         | OpNum::READLINK
         | OpNum::LOOKUP
         | OpNum::LOOKUPP
+        | OpNum::LOCKT
         | OpNum::SAVEFH
         | OpNum::VERIFY
         | OpNum::NVERIFY
