@@ -107,6 +107,17 @@ impl Reply {
         open.unwrap_or_else(|| panic!("a file was opened: {status:?}"))
     }
 
+    /// The state id of the last operation: LOCK, LOCKU or OPEN_DOWNGRADE.
+    #[track_caller]
+    pub(crate) fn stateid(&self) -> Stateid {
+        match self.last_ok() {
+            OpBody::Lock(ok) => ok.lock_stateid,
+            OpBody::LockU(ok) => ok.lock_stateid,
+            OpBody::OpenDowngrade(ok) => ok.open_stateid,
+            other => panic!("there is a state id: {other:?}"),
+        }
+    }
+
     /// The attributes of the only GETATTR.
     #[track_caller]
     pub(crate) fn attrs(&self) -> Fattr<'_> {
