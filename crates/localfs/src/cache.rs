@@ -1,7 +1,7 @@
 //! Descriptors by handle: a sharded table with a second chance for what was used. What is in use
 //! is never thrown out, so all users of an object share one [`Node`].
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -17,14 +17,14 @@ pub(crate) struct Node {
     handle: Handle,
     kind: FileKind,
     opens: AtomicU32,
-    /// The last file opened for writing: the kernel tells it of every failed write-back since.
-    writer: Mutex<Weak<OpenFile>>,
+    /// The files open for writing, oldest first, some of them closed since.
+    writers: Mutex<VecDeque<Weak<OpenFile>>>,
 }
 
 impl Node {
     pub(crate) fn new(fd: OwnedFd, handle: Handle, kind: FileKind) -> Self {
-        let (opens, writer) = (AtomicU32::new(0), Mutex::new(Weak::new()));
-        Self { fd, handle, kind, opens, writer }
+        let (opens, writers) = (AtomicU32::new(0), Mutex::default());
+        Self { fd, handle, kind, opens, writers }
     }
 
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
@@ -54,12 +54,27 @@ impl Node {
         self.opens.fetch_sub(1, Ordering::AcqRel) == 1
     }
 
-    pub(crate) fn set_writer(&self, file: &Arc<OpenFile>) {
-        *self.writer.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(file);
+    /// Remembers a file opened for writing.
+    pub(crate) fn add_writer(&self, file: &Arc<OpenFile>) {
+        let mut writers = self.writers.lock().unwrap_or_else(PoisonError::into_inner);
+        if writers.len() == writers.capacity() {
+            writers.retain(|writer| writer.strong_count() > 0);
+        }
+        writers.push_back(Arc::downgrade(file));
     }
 
-    pub(crate) fn writer(&self) -> Option<Arc<OpenFile>> {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner).upgrade()
+    /// The file that is open for writing the longest. The kernel tells a descriptor of every
+    /// failed write-back since it was opened: a younger one does not hear of what failed before.
+    pub(crate) fn oldest_writer(&self) -> Option<Arc<OpenFile>> {
+        let mut writers = self.writers.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(first) = writers.front() {
+            let open = first.upgrade();
+            if open.is_some() {
+                return open;
+            }
+            writers.pop_front();
+        }
+        None
     }
 }
 

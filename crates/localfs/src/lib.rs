@@ -10,7 +10,7 @@
 //! ```text
 //! table of process handles
 //! cache shard
-//! node: its writer
+//! node: its writers
 //! ```
 
 mod attr;

@@ -139,7 +139,7 @@ impl Core {
         node.opened();
         let file = Arc::new(OpenFile { fd, node, mode, core: Arc::downgrade(self) });
         if mode.write {
-            file.node.set_writer(&file);
+            file.node.add_writer(&file);
         }
         File::from_arc(file)
     }
@@ -163,12 +163,51 @@ impl Core {
         if self.volatile {
             return Ok(self.verifier.load(Ordering::Acquire));
         }
-        if let Some(writer) = node.writer() {
+        if let Some(writer) = node.oldest_writer() {
             self.sync(writer.fd(), false)?;
         } else {
             self.identity.server()?;
             self.sync(self.open_data(&node, OpenMode::READ, false)?.as_fd(), false)?;
         }
         Ok(self.verifier.load(Ordering::Acquire))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_vfs::FileKind;
+    use rustix::fs::{CWD, openat};
+
+    use super::*;
+
+    fn null() -> OwnedFd {
+        openat(CWD, c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).unwrap()
+    }
+
+    /// A failed write-back is told to who was open then: a COMMIT asks who was there first.
+    #[test]
+    fn the_oldest_open_writer_is_asked() {
+        let node = Arc::new(Node::new(null(), Handle::default(), FileKind::Regular));
+        let open = || {
+            let mode = OpenMode { read: false, write: true };
+            node.opened();
+            let (fd, node) = (null(), node.clone());
+            let file = Arc::new(OpenFile { fd, node: node.clone(), mode, core: Weak::new() });
+            node.add_writer(&file);
+            file
+        };
+        let oldest = || node.oldest_writer();
+        assert!(oldest().is_none());
+        let (first, second) = (open(), open());
+        for _ in 0..100 {
+            drop(open());
+        }
+        let third = open();
+        assert!(Arc::ptr_eq(&oldest().unwrap(), &first));
+        drop(second);
+        drop(first);
+        assert!(Arc::ptr_eq(&oldest().unwrap(), &third), "it is still there");
+        drop(third);
+        assert!(oldest().is_none());
     }
 }
