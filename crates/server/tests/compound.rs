@@ -237,8 +237,8 @@ fn operations_on_a_handle_need_one() {
         let reply = client.run(&[ops::any(num)]);
         assert_eq!(reply.last(), (num, Status::NOFILEHANDLE));
     }
-    assert_eq!(client.status(&[Op::RestoreFh]), Status::RESTOREFH);
-    assert_eq!(client.status(&[Op::PutRootFh, Op::RestoreFh]), Status::RESTOREFH);
+    assert_eq!(client.status(&[Op::RestoreFh]), Status::NOFILEHANDLE);
+    assert_eq!(client.status(&[Op::PutRootFh, Op::RestoreFh]), Status::NOFILEHANDLE);
     assert_eq!(client.status(&[Op::PutRootFh, ops::rename(b"a", b"b")]), Status::NOFILEHANDLE);
     assert_eq!(client.status(&[Op::PutRootFh, ops::link(b"a")]), Status::NOFILEHANDLE);
 }

@@ -61,6 +61,16 @@ impl Record {
     fn position(&self, holding: Holding) -> Option<usize> {
         self.opens.iter().position(|open| open.holding == holding)
     }
+
+    fn remove_open(&mut self, holding: Holding) {
+        if let Some(at) = self.position(holding) {
+            self.opens.swap_remove(at);
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.opens.is_empty() && self.locks.is_empty()
+    }
 }
 
 /// The records of the files that somebody has open, one shard of them.
@@ -106,19 +116,22 @@ impl Files {
         Ok(ticket)
     }
 
-    /// The state under which an owner has a file open.
-    pub(crate) fn held_by(&self, file: &FileKey, opener: OpenerId<'_>) -> Option<StateName> {
-        let opens = &self.records.get(file)?.opens;
-        opens.iter().find_map(|open| match open.holding {
+    /// The state under which the owner of a reservation has the file open already, if it has.
+    ///
+    /// # Errors
+    /// `SERVERFAULT`: there is no such reservation.
+    pub(crate) fn reserved(
+        &self,
+        file: &FileKey,
+        ticket: OpenTicket,
+        opener: OpenerId<'_>,
+    ) -> Result<Option<StateName>, Status> {
+        let record = self.records.get(file).ok_or(Status::SERVERFAULT)?;
+        record.position(Holding::Reserved(ticket)).ok_or(Status::SERVERFAULT)?;
+        Ok(record.opens.iter().find_map(|open| match open.holding {
             Holding::Held(name) if open.is_by(opener) => Some(name),
             Holding::Held(_) | Holding::Reserved(_) => None,
-        })
-    }
-
-    /// Whether a reservation is still there.
-    pub(crate) fn is_reserved(&self, file: &FileKey, ticket: OpenTicket) -> bool {
-        let record = self.records.get(file);
-        record.is_some_and(|record| record.position(Holding::Reserved(ticket)).is_some())
+        }))
     }
 
     /// Turns the reservation into the open under `name`, or into more access and denial of it if
@@ -138,7 +151,11 @@ impl Files {
 
     /// Gives the reservation up.
     pub fn cancel_open(&mut self, file: &FileKey, ticket: OpenTicket) {
-        self.remove_open(file, Holding::Reserved(ticket));
+        let Some(record) = self.records.get_mut(file) else { return };
+        record.remove_open(Holding::Reserved(ticket));
+        if record.is_empty() {
+            self.records.remove(file);
+        }
     }
 
     /// Reduces the open under `name`.
@@ -149,17 +166,28 @@ impl Files {
         }
     }
 
-    /// Ends the open under `name`. The locks under it are not touched.
-    pub(crate) fn close(&mut self, file: &FileKey, name: StateName) {
-        self.remove_open(file, Holding::Held(name));
+    /// Ends the open under `name`; answers the names of the locks under it, which are yet to be
+    /// forgotten.
+    pub(crate) fn close(&mut self, file: &FileKey, name: StateName) -> Vec<StateName> {
+        let Some(record) = self.records.get_mut(file) else { return Vec::new() };
+        record.remove_open(Holding::Held(name));
+        let under = record.locks.under(&name);
+        if record.is_empty() {
+            self.records.remove(file);
+        }
+        under
     }
 
-    /// Ends what a state of this name is on a file, open or lock.
-    pub fn forget(&mut self, file: &FileKey, name: StateName) {
-        if let Some(record) = self.records.get_mut(file) {
-            record.locks.remove(&name);
+    /// Ends what the state of a name is on a file, an open or locks; answers how many ranges were
+    /// locked.
+    pub fn forget(&mut self, file: &FileKey, name: StateName) -> usize {
+        let Some(record) = self.records.get_mut(file) else { return 0 };
+        record.remove_open(Holding::Held(name));
+        let had = record.locks.remove(&name);
+        if record.is_empty() {
+            self.records.remove(file);
         }
-        self.close(file, name);
+        had
     }
 
     /// Whether I/O may be done; the open under `own` is not in its own way.
@@ -199,16 +227,6 @@ impl Files {
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
     }
-
-    fn remove_open(&mut self, file: &FileKey, holding: Holding) {
-        let Some(record) = self.records.get_mut(file) else { return };
-        if let Some(at) = record.position(holding) {
-            record.opens.swap_remove(at);
-        }
-        if record.opens.is_empty() && record.locks.is_empty() {
-            self.records.remove(file);
-        }
-    }
 }
 
 #[cfg(test)]
@@ -225,9 +243,7 @@ mod tests {
     /// Opens a file under a name.
     fn open(files: &mut Files, file: &FileKey, by: (OpenerId<'_>, u8), access: Share, deny: Share) {
         let ticket = files.begin_open(file, by.0, access, deny).unwrap();
-        assert!(files.is_reserved(file, ticket));
         files.commit_open(file, ticket, [by.1; 12]);
-        assert!(!files.is_reserved(file, ticket));
     }
 
     #[test]
@@ -254,10 +270,11 @@ mod tests {
         let (mut files, file) = files();
         let first = files.begin_open(&file, A, Share::READ, Share::BOTH).unwrap();
         let second = files.begin_open(&file, A, Share::WRITE, Share::BOTH).unwrap();
-        assert_eq!(files.held_by(&file, A), None, "neither is decided");
+        assert_eq!(files.reserved(&file, second, A), Ok(None), "neither is decided");
         files.commit_open(&file, second, [1; 12]);
-        assert_eq!((files.held_by(&file, A), files.held_by(&file, B)), (Some([1; 12]), None));
+        assert_eq!(files.reserved(&file, first, A), Ok(Some([1; 12])));
         files.commit_open(&file, first, [1; 12]);
+        assert_eq!(files.reserved(&file, first, A), Err(Status::SERVERFAULT));
         assert_eq!(files.opens(&file), 1, "both are one open");
     }
 

@@ -60,10 +60,7 @@ impl<F> Held<'_, F> {
         add: impl FnOnce(&mut F, F),
     ) -> Result<Stateid, Status> {
         let file = open.file;
-        if !self.files.is_reserved(&file, ticket) {
-            return Err(Status::SERVERFAULT);
-        }
-        let stateid = match self.files.held_by(&file, opener) {
+        let stateid = match self.files.reserved(&file, ticket, opener)? {
             None => self.states.insert(open)?,
             Some(name) => {
                 self.states.update(opener.client, name, |held| {
@@ -113,23 +110,17 @@ impl<F> Held<'_, F> {
         stateid: &Stateid,
     ) -> Result<State<F>, Status> {
         self.states.open(client, file, stateid)?;
-        let under = self.files.locks(file).map(|locks| locks.under(&stateid.other));
-        for name in under.unwrap_or_default() {
-            self.forget_lock(client, file, name)?;
+        for name in self.files.close(file, stateid.other) {
+            self.forget_lock(client, file, name);
         }
-        self.files.close(file, stateid.other);
         self.states.remove(client, stateid.other)
     }
 
-    fn forget_lock(
-        &mut self,
-        client: ClientId,
-        file: &FileKey,
-        name: StateName,
-    ) -> Result<(), Status> {
-        let had = self.files.locks(file).map_or(0, |locks| locks.remove(&name));
+    fn forget_lock(&mut self, client: ClientId, file: &FileKey, name: StateName) {
+        let had = self.files.forget(file, name);
         self.states.count_ranges(client, -(had as isize));
-        self.states.remove(client, name).map(drop)
+        // What the file knew of, the client had.
+        let _ = self.states.remove(client, name);
     }
 
     /// Reserves a lock, if nobody holds or has reserved what conflicts: it holds off what
@@ -224,8 +215,7 @@ impl<F> Held<'_, F> {
     fn forget_untold(&mut self, file: &FileKey, client: ClientId, name: StateName) {
         let is_held = self.files.locks(file).is_some_and(|locks| locks.is_held(&name));
         if !is_held && self.states.is_untold(client, &name) {
-            // It was found a moment ago.
-            let _ = self.forget_lock(client, file, name);
+            self.forget_lock(client, file, name);
         }
     }
 
@@ -285,7 +275,8 @@ impl<F> Held<'_, F> {
         if self.files.locks(file).is_some_and(|locks| locks.is_held(&stateid.other)) {
             return Err(Status::LOCKS_HELD);
         }
-        self.forget_lock(client, file, stateid.other)
+        self.forget_lock(client, file, stateid.other);
+        Ok(())
     }
 }
 

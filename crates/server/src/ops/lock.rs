@@ -135,6 +135,8 @@ async fn regular(rq: &Request, fh: &Fh) -> Result<(), Status> {
         FileKind::Regular => Ok(()),
         FileKind::Directory => Err(Status::ISDIR),
         FileKind::Symlink => Err(Status::SYMLINK),
-        _ => Err(Status::WRONG_TYPE),
+        FileKind::Block | FileKind::Character | FileKind::Fifo | FileKind::Socket => {
+            Err(Status::WRONG_TYPE)
+        }
     }
 }

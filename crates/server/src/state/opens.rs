@@ -24,9 +24,11 @@ impl OpenFiles {
         Self { read: access.read.then(open), write: access.write.then(open) }
     }
 
-    fn add(&mut self, more: Self) {
-        self.read = self.read.take().or(more.read);
-        self.write = self.write.take().or(more.write);
+    /// Adds what is not open yet; answers the rest.
+    fn add(&mut self, mut more: Self) -> Self {
+        self.read = self.read.take().or_else(|| more.read.take());
+        self.write = self.write.take().or_else(|| more.write.take());
+        more
     }
 
     /// Gives up what is not open any more; answers it.
@@ -140,7 +142,7 @@ impl State {
         stateid: &Stateid,
     ) -> Result<(), Status> {
         let closed = self.with_held(client, file, |held| held.close(client, file, stateid));
-        // The files themselves are closed outside every piece.
+        // Files are closed outside every piece.
         closed.await?.map(drop)
     }
 
@@ -187,8 +189,11 @@ impl OpenGuard<'_> {
         let OpenRequest { client, access, deny, .. } = self.request;
         let (file, opener) = (self.file, self.request.opener());
         let open = OpenState::new(client, file, access, deny, files);
-        let commit =
-            |held: &mut Held<'_, OpenFiles>| held.commit_open(ticket, opener, open, OpenFiles::add);
+        // Files are closed outside every piece.
+        let mut unused = OpenFiles::default();
+        let commit = |held: &mut Held<'_, OpenFiles>| {
+            held.commit_open(ticket, opener, open, |files, more| unused = files.add(more))
+        };
         let stateid = self.state.with_held(client, &file, commit).await??;
         self.ticket = None;
         Ok(stateid)

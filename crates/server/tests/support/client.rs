@@ -110,12 +110,15 @@ impl Reply {
     /// The state id of the last operation: LOCK, LOCKU or OPEN_DOWNGRADE.
     #[track_caller]
     pub(crate) fn stateid(&self) -> Stateid {
-        match self.last_ok() {
-            OpBody::Lock(ok) => ok.lock_stateid,
-            OpBody::LockU(ok) => ok.lock_stateid,
-            OpBody::OpenDowngrade(ok) => ok.open_stateid,
-            other => panic!("there is a state id: {other:?}"),
+        let body = self.last_ok();
+        if let OpBody::Lock(ok) = body {
+            return ok.lock_stateid;
         }
+        if let OpBody::LockU(ok) = body {
+            return ok.lock_stateid;
+        }
+        let OpBody::OpenDowngrade(ok) = body else { panic!("there is a state id: {body:?}") };
+        ok.open_stateid
     }
 
     /// The attributes of the only GETATTR.
