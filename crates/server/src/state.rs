@@ -158,7 +158,7 @@ impl State {
         sessions.iter().any(|id| self.session(id).is_ok_and(busy))
     }
 
-    /// Drops the sessions, opens and locks of a client that is no more, and its name from the record.
+    /// Drops sessions, opens and locks of a client that is no more, and its name from the record.
     pub(crate) async fn drop_client(&self, dropped: &Dropped) {
         self.forget_record(dropped).await;
         dropped.sessions.iter().for_each(|id| self.remove_session(id));

@@ -48,7 +48,7 @@ fn what_is_cut_out_of_the_middle_leaves_both_ends() {
 const PLACES: [u64; 20] =
     [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, MAX - 3, MAX - 2, MAX - 1, MAX];
 
-/// How each place is held: one byte stands for itself and, at the 15th, for all up to the last four.
+/// How each place is held: a byte stands for itself and, at the 15th, for all up to the last four.
 type Model = [Option<LockKind>; PLACES.len()];
 
 fn random(seed: &mut u64) -> u64 {
