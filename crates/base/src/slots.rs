@@ -123,6 +123,11 @@ impl<T> Slots<T> {
         self.len() == 0
     }
 
+    /// Whether there is no room for another.
+    pub fn is_full(&self) -> bool {
+        self.len() >= self.limit
+    }
+
     /// All values with their ids, in the order of their places.
     pub fn iter(&self) -> impl Iterator<Item = (Id<T>, &T)> {
         self.slots.iter().enumerate().filter_map(|(index, slot)| {

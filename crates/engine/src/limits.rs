@@ -54,5 +54,18 @@ pub const BACK_OPERATIONS_MIN: u32 = 2;
 /// Opens of one client. Beyond it OPEN answers DELAY.
 pub const OPENS_PER_CLIENT: usize = 1 << 18;
 
-/// Opens of all clients that share one shard of the state table.
-pub const OPENS_PER_SHARD: usize = 1 << 22;
+/// Opens and lock states of all clients that share one shard of the state table. Beyond it OPEN
+/// and LOCK answer DELAY.
+pub const STATES_PER_SHARD: usize = 1 << 22;
+
+/// Lock states of one client: a lock-owner under an open. Beyond it LOCK answers DELAY.
+pub const LOCK_STATES_PER_CLIENT: usize = 1 << 15;
+
+/// Lock states of one file: every LOCK and LOCKT looks at each. Beyond it LOCK answers DELAY.
+pub const LOCK_STATES_PER_FILE: usize = 4096;
+
+/// Byte ranges locked in one file. Beyond it LOCK and LOCKU answer SERVERFAULT.
+pub const LOCK_RANGES_PER_FILE: usize = 1 << 16;
+
+/// Byte ranges locked by one client. Beyond it LOCK answers SERVERFAULT.
+pub const LOCK_RANGES_PER_CLIENT: usize = 1 << 18;

@@ -53,6 +53,10 @@ counters! {
     panics,
     /// Clients whose lease ended.
     clients_expired,
+    /// Byte-range locks granted.
+    locks,
+    /// LOCK and LOCKT answered that somebody holds a lock that conflicts.
+    locks_denied,
     /// Grace periods that began, be it only to find that nobody can have anything to reclaim: one.
     grace_starts,
     /// Grace periods that ended.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use holdfast_engine::Principal;
-use holdfast_engine::server::FileKey;
+use holdfast_engine::server::{FileKey, LockConflict};
 use holdfast_proto::nfs4::{ClientId, OpNum, Stateid, Status};
 use holdfast_proto::xdr::Writer;
 use holdfast_vfs::{Attr, Cred};
@@ -32,6 +32,8 @@ pub(crate) struct Request {
     pub(crate) saved: Option<Fh>,
     pub(crate) current_stateid: Option<Stateid>,
     pub(crate) saved_stateid: Option<Stateid>,
+    /// Whose lock is in the way: what `DENIED` comes with.
+    pub(crate) denied: Option<Box<LockConflict>>,
     /// Whether the running operation is the last that the header announces.
     pub(crate) is_last: bool,
     /// Where others see how far it is.
@@ -69,6 +71,7 @@ impl Request {
             saved: None,
             current_stateid: None,
             saved_stateid: None,
+            denied: None,
             is_last: false,
             progress: None,
             out,
@@ -135,16 +138,41 @@ impl Request {
         Ok(slot.cell().client)
     }
 
-    /// What a state id in arguments stands for: the current one, where it says so.
+    /// What a state id in arguments stands for: the current one, where it says so, whatever
+    /// became of it since (RFC 8881 §8.2.3).
     ///
     /// # Errors
     /// `BAD_STATEID`: there is no current one, or it is one that is never valid.
     pub(crate) fn stateid(&self, given: &Stateid) -> Result<Stateid, Status> {
         match *given {
-            Stateid::CURRENT => self.current_stateid.ok_or(Status::BAD_STATEID),
+            Stateid::CURRENT => {
+                let current = self.current_stateid.ok_or(Status::BAD_STATEID)?;
+                Ok(Stateid { seqid: 0, ..current })
+            }
             Stateid::ANONYMOUS | Stateid::READ_BYPASS => Ok(*given),
             _ if given.is_special() => Err(Status::BAD_STATEID),
             _ => Ok(*given),
+        }
+    }
+
+    /// As [`Request::stateid`], where only a state will do.
+    ///
+    /// # Errors
+    /// As there; `BAD_STATEID`: it stands for none.
+    pub(crate) fn own_stateid(&self, given: &Stateid) -> Result<Stateid, Status> {
+        let stateid = self.stateid(given)?;
+        if stateid.is_special() { Err(Status::BAD_STATEID) } else { Ok(stateid) }
+    }
+
+    /// As [`Request::own_stateid`], for what ends or reduces an open: an OPEN that widened it
+    /// meanwhile must not be undone, so the current state id is taken to the number.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn exact_stateid(&self, given: &Stateid) -> Result<Stateid, Status> {
+        match *given {
+            Stateid::CURRENT => self.current_stateid.ok_or(Status::BAD_STATEID),
+            _ => self.own_stateid(given),
         }
     }
 
@@ -163,6 +191,7 @@ impl Request {
         if num == OpNum::SETATTR {
             self.out.u32(0);
         }
+        crate::ops::write_denied(self);
     }
 }
 

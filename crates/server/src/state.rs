@@ -2,6 +2,8 @@
 //! [`State::with`] only: one synchronous step, never across an await.
 
 mod grace;
+mod locks;
+mod making;
 mod opens;
 mod piece;
 mod session;
@@ -16,8 +18,9 @@ use holdfast_base::{Instant, World};
 use holdfast_engine::server::{Clients, Dropped, FileKey, Files, Grace, States};
 use holdfast_engine::session::Memory;
 use holdfast_engine::{Seed, limits};
-use holdfast_proto::nfs4::{ClientId, SessionId, Stateid, Status};
+use holdfast_proto::nfs4::{ClientId, SessionId, Status};
 
+pub(crate) use making::MakerGuard;
 pub(crate) use opens::{OpenFiles, OpenRequest};
 pub(crate) use piece::Piece;
 pub use session::SessionStatus;
@@ -52,12 +55,12 @@ pub(crate) struct State {
     sessions: [SessionTable; SHARDS],
     files: [Piece<Files>; SHARDS],
     opens: [Piece<States<OpenFiles>>; SHARDS],
+    making: making::Making,
     grace: Piece<Grace>,
     /// False once the grace period is over: then nobody asks the piece any more.
     grace_is_on: AtomicBool,
     /// Entered before the clients' piece: who is on record and who has reclaimed change as one.
     records: Piece<Arc<dyn ClientRecords>>,
-    tag: [u8; 4],
     stopping: AtomicBool,
     /// Whether the last sweep asked sessions for slots back.
     asks_for_slots: AtomicBool,
@@ -69,7 +72,7 @@ impl State {
         world.random(&mut random);
         let seed = Seed::new(random);
         let Origin { tag, lease, grace, records } = origin;
-        let shard = |n| States::new(tag, n as u8, limits::OPENS_PER_SHARD);
+        let shard = |n| States::new(tag, n as u8, limits::STATES_PER_SHARD);
         Self {
             world,
             counters: Counters::default(),
@@ -79,10 +82,10 @@ impl State {
             sessions: std::array::from_fn(|_| RwLock::default()),
             files: std::array::from_fn(|_| Piece::new(Files::new(seed))),
             opens: std::array::from_fn(|n| Piece::new(shard(n))),
+            making: making::Making::new(),
             grace_is_on: AtomicBool::new(grace.is_on()),
             grace: Piece::new(grace),
             records: Piece::new(records),
-            tag,
             stopping: AtomicBool::new(false),
             asks_for_slots: AtomicBool::new(false),
         }
@@ -126,16 +129,7 @@ impl State {
         &self.opens[client.0 as usize % SHARDS]
     }
 
-    /// The shard that holds a state id.
-    ///
-    /// # Errors
-    /// `STALE_STATEID`, `BAD_STATEID`: none does.
-    pub(crate) fn opens(&self, stateid: &Stateid) -> Result<&Piece<States<OpenFiles>>, Status> {
-        let shard = States::<OpenFiles>::shard_of(self.tag, stateid)?;
-        self.opens.get(usize::from(shard)).ok_or(Status::BAD_STATEID)
-    }
-
-    /// Whether a client has anything open. For use inside the clients' piece.
+    /// Whether a client has anything open or locked. For use inside the clients' piece.
     pub(crate) fn has_opens(&self, client: ClientId) -> bool {
         let held = |states: &mut States<OpenFiles>| states.has_client(client);
         self.enter(self.opens_of(client), held).unwrap_or(true)
@@ -185,15 +179,16 @@ impl State {
         all
     }
 
-    /// Drops the sessions and the opens of a client that is no more, and its name from the record.
+    /// Drops sessions, opens and locks of a client that is no more, and its name from the record.
     pub(crate) async fn drop_client(&self, dropped: &Dropped) {
         self.forget_record(dropped).await;
         dropped.sessions.iter().for_each(|id| self.remove_session(id));
         let shard = self.opens_of(dropped.client);
         let opens = self.with(shard, |states| states.remove_client(dropped.client)).await;
-        for (other, open) in opens.unwrap_or_default() {
+        for (name, state) in opens.unwrap_or_default() {
+            let file = state.file();
             // A poisoned piece was counted; the rest of the client still goes.
-            let _ = self.with(self.files(&open.file), |f| f.close(&open.file, &other)).await;
+            let _ = self.with(self.files(file), |files| files.forget(file, name)).await;
         }
     }
 

@@ -3,13 +3,14 @@
 mod support;
 
 use holdfast_proto::nfs4::{
-    AttrValue, CreateHow, Fattr, NoDelegation, Op, OpBody, OpNum, OpenClaim, OpenDelegation,
-    ShareAccess, Stateid, Status, Verifier, WhyNoDelegation,
+    AttrValue, CreateHow, Fattr, LockType, NoDelegation, Op, OpBody, OpNum, OpenArgs, OpenClaim,
+    OpenDelegation, ShareAccess, ShareDeny, Stateid, Status, Verifier, WhyNoDelegation,
 };
 use holdfast_vfs::{Cred, Groups};
 use support::client::Client;
 use support::fixture::Server;
 use support::ops::{self, Attrs};
+use support::rig::Rig;
 
 const READ: u32 = 1;
 const WRITE: u32 = 2;
@@ -288,4 +289,106 @@ fn an_open_file_is_used_after_its_name_is_gone_and_is_gone_when_closed() {
     assert_eq!(a.status(&[ops::put(&fh), ops::commit(0, 0)]), Status::OK);
     assert_eq!(a.status(&[ops::put(&fh), ops::close(stateid)]), Status::OK);
     assert_eq!(a.status(&[ops::put(&fh), ops::commit(0, 0)]), Status::STALE);
+}
+
+/// RFC 8881 §18.18.
+#[test]
+fn an_open_goes_back_only_to_what_was_opened() {
+    let (_server, mut a, mut b) = two();
+    let (fh, _) = b.make_file(b"file");
+    let first = opened(&mut a, b"file", b"o", READ);
+    let both = opened(&mut a, b"file", b"o", BOTH);
+    let mut down =
+        |stateid, access, deny| a.run(&[ops::put(&fh), ops::downgrade(stateid, access, deny)]);
+    assert_eq!(down(first, READ, 0).status(), Status::OLD_STATEID);
+    for (access, deny) in [(WRITE, 0), (READ, WRITE), (0, 0), (4, 0), (READ, 4)] {
+        assert_eq!(down(both, access, deny).status(), Status::INVAL, "{access} {deny}");
+    }
+    let want_none = READ | ShareAccess::WANT_NO_DELEG.0;
+    let read = down(both, want_none, 0).stateid();
+    assert_eq!((read.other, read.seqid), (both.other, both.seqid + 1));
+    assert_eq!(down(read, BOTH, 0).status(), Status::INVAL, "that is given up");
+    let write = |stateid| [ops::put(&fh), ops::write(stateid, 0, b"x")];
+    assert_eq!(a.status(&write(read)), Status::OPENMODE);
+    assert_eq!(a.status(&[ops::put(&fh), ops::read(read, 0, 1)]), Status::OK);
+    let mut bad = |stateid| a.status(&[ops::put(&fh), ops::downgrade(stateid, READ, 0)]);
+    assert_eq!(bad(Stateid::ANONYMOUS), Status::BAD_STATEID);
+    assert_eq!(bad(Stateid::CURRENT), Status::BAD_STATEID);
+    let mut foreign = read;
+    foreign.other[0] ^= 1;
+    assert_eq!(bad(foreign), Status::STALE_STATEID);
+    let (other, _) = a.make_file(b"other");
+    assert_eq!(a.status(&[ops::put(&other), ops::downgrade(read, READ, 0)]), Status::BAD_STATEID);
+    assert_eq!(a.status(&[ops::downgrade(read, READ, 0)]), Status::NOFILEHANDLE);
+}
+
+#[test]
+fn a_reduced_open_denies_only_what_is_left() {
+    let (_server, mut a, mut b) = two();
+    let (fh, stateid) = a.make_file(b"file");
+    assert_eq!(a.status(&[ops::put(&fh), ops::close(stateid)]), Status::OK);
+    assert_eq!(open(&mut a, b"file", b"o", READ, 0), Status::OK);
+    let denying = a.run(&[Op::PutRootFh, ops::open(b"file", b"o", READ, BOTH)]).open().stateid;
+    assert_eq!(open(&mut b, b"file", b"o", WRITE, 0), Status::SHARE_DENIED);
+    let io = [ops::put(&fh), ops::read(Stateid::ANONYMOUS, 0, 1)];
+    assert_eq!(b.status(&io), Status::LOCKED);
+    let down = ops::downgrade(denying, READ, 0);
+    assert_eq!(a.status(&[ops::put(&fh), down]), Status::OK);
+    assert_eq!(b.status(&io), Status::OK);
+    assert_eq!(open(&mut b, b"file", b"o", WRITE, 0), Status::OK);
+}
+
+#[test]
+fn a_downgrade_of_locks_is_none() {
+    let (_server, mut a, _) = two();
+    let (fh, stateid) = a.make_file(b"file");
+    let lock = ops::lock_new(stateid, b"l", LockType::READ, (0, 1));
+    let lock = a.run(&[ops::put(&fh), lock]).stateid();
+    for op in [ops::downgrade(lock, READ, 0), ops::close(lock)] {
+        assert_eq!(a.status(&[ops::put(&fh), op]), Status::BAD_STATEID);
+    }
+}
+
+#[test]
+fn a_file_that_is_open_for_writing_alone_is_read_unless_others_deny_it() {
+    let (_server, mut a, mut b) = two();
+    let (fh, stateid) = a.make_file(b"file");
+    assert_eq!(a.status(&[ops::put(&fh), ops::close(stateid)]), Status::OK);
+    let own = a.run(&[Op::PutRootFh, ops::open(b"file", b"o", WRITE, READ)]).open().stateid;
+    let read = [ops::put(&fh), ops::read(own, 0, 1)];
+    assert_eq!(a.status(&read), Status::OK, "what it denies, it denies others");
+    assert_eq!(open(&mut b, b"file", b"o", WRITE, READ), Status::OK);
+    assert_eq!(a.status(&read), Status::LOCKED);
+}
+
+#[test]
+fn no_open_of_a_device_or_fifo() {
+    let (_server, mut a, _) = two();
+    let fifo = holdfast_proto::nfs4::CreateType::Fifo;
+    let made = a.run(&[Op::PutRootFh, ops::create_node(b"fifo", fifo), Op::GetFh]);
+    let fh = made.fh();
+    assert_eq!(open(&mut a, b"fifo", b"o", READ, 0), Status::WRONG_TYPE);
+    assert_eq!(a.status(&[ops::put(&fh), ops::open_fh(b"o", READ, 0)]), Status::WRONG_TYPE);
+}
+
+#[test]
+fn a_reclaim_that_others_deny_conflicts() {
+    let rig = Rig::up();
+    let (fh, _) = rig.client("a").make_file(b"file");
+    drop(rig.client("b").make_file(b"other"));
+    rig.restart();
+    let none = || OpenClaim::Previous(holdfast_proto::nfs4::DelegationType::NONE);
+    let (mut a, mut b) = (rig.reclaiming("a"), rig.reclaiming("b"));
+    let denying = Op::Open(OpenArgs {
+        share_deny: ShareDeny::BOTH,
+        ..open_args(ops::claim(b"o", READ, none()))
+    });
+    assert_eq!(a.status(&[ops::put(&fh), denying]), Status::OK);
+    let late = ops::claim(b"o", READ, none());
+    assert_eq!(b.status(&[ops::put(&fh), late]), Status::RECLAIM_CONFLICT);
+}
+
+fn open_args(op: Op<'_>) -> OpenArgs<'_> {
+    let Op::Open(args) = op else { panic!("only an OPEN has these") };
+    args
 }

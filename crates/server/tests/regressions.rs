@@ -5,7 +5,9 @@ mod support;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use holdfast_proto::nfs4::{AttrValue, CreateHow, Op, OpNum, SequenceArgs, Status, Verifier, attr};
+use holdfast_proto::nfs4::{
+    AttrValue, ChannelAttrs, CreateHow, Op, OpBody, OpNum, SequenceArgs, Status, Verifier, attr,
+};
 use holdfast_vfs::{Cred, Groups};
 use support::client::{Client, FORE, exchanged};
 use support::fixture::{LEASE, Server};
@@ -121,4 +123,27 @@ fn an_open_never_outlives_its_client() {
     let mut other = server.client("b");
     let status = other.status(&[Op::PutRootFh, ops::create(b"f", b"own", 3, 0)]);
     assert_eq!(status, Status::OK);
+}
+
+/// RFC 8881 §18.46.3: a reply that is to be kept is whole or refused, never cut short.
+#[test]
+fn a_read_that_is_to_be_kept_is_not_cut_short() {
+    let server = Server::new();
+    let small = ChannelAttrs { maxresponsesize_cached: 1024, ..FORE };
+    let mut client = Client::with_terms(&server.instance, "a", 2, small);
+    assert_eq!(client.status(&[ops::reclaim_complete()]), Status::OK);
+    let (fh, stateid) = client.make_file(b"f");
+    let kept = |client: &mut Client, count| {
+        let record = client.in_session(0, true, &[ops::put(&fh), ops::read(stateid, 0, count)]);
+        client.exchange(&record)
+    };
+    let write = ops::write(stateid, 0, &[7; 512]);
+    assert_eq!(client.status(&[ops::put(&fh), write]), Status::OK);
+    let whole = kept(&mut client, 4096);
+    let OpBody::Read(ok) = whole.last_ok() else { panic!("it was read") };
+    assert_eq!((ok.data.len(), ok.eof), (512, true), "all there is fits");
+    let write = ops::write(stateid, 0, &[7; 2048]);
+    assert_eq!(client.status(&[ops::put(&fh), write]), Status::OK);
+    assert_eq!(kept(&mut client, 2048).status(), Status::REP_TOO_BIG_TO_CACHE);
+    assert_eq!(kept(&mut client, 512).status(), Status::OK);
 }

@@ -6,7 +6,7 @@ mod support;
 
 use std::sync::Arc;
 
-use holdfast_proto::nfs4::{Op, OpBody, Status};
+use holdfast_proto::nfs4::{LockType, Op, OpBody, Stateid, Status};
 use shuttle::thread;
 use support::client::{Client, Reply};
 use support::fixture::Server;
@@ -79,6 +79,34 @@ fn opens_that_deny_each_other_are_granted_to_one() {
         assert!(granted <= 1, "{replies:?}");
         let refused = [Status::SHARE_DENIED, Status::DELAY];
         assert!(replies.iter().all(|status| *status == Status::OK || refused.contains(status)));
+    });
+}
+
+/// Two clients lock and unlock one file, and an open is closed under its lock: nothing is left.
+#[test]
+fn locks_come_and_go_and_leave_nothing() {
+    check(|| {
+        let server = Arc::new(Server::new());
+        let (mut a, mut b) = (server.client("a"), server.client("b"));
+        let (fh, open_a) = a.make_file(b"file");
+        let open_b = b.run(&[ops::put(&fh), ops::open_fh(b"owner", 3, 0)]).open().stateid;
+        let all = (0, u64::MAX);
+        let in_turn = |open| {
+            let lock = ops::lock_new(open, b"l", LockType::WRITE, all);
+            [ops::put(&fh), lock, ops::unlock(Stateid::CURRENT, all)]
+        };
+        let mut closer = second_connection(&server, &a);
+        let close = closer.in_session(1, false, &[ops::put(&fh), ops::close(open_a)]);
+        let (at_a, at_b) =
+            (a.in_session(0, false, &in_turn(open_a)), b.in_session(0, false, &in_turn(open_b)));
+        let threads = [send(a, at_a), send(b, at_b), send(closer, close)];
+        let replies = threads.map(|thread| thread.join().expect("it ends").1.status());
+        let busy = [Status::OK, Status::DENIED, Status::DELAY];
+        assert!(replies[0] == Status::BAD_STATEID || busy.contains(&replies[0]), "{replies:?}");
+        assert!(busy.contains(&replies[1]), "{replies:?}");
+        assert_eq!(replies[2], Status::OK);
+        let test = [ops::put(&fh), ops::test_lock(b"m", LockType::WRITE, all)];
+        assert_eq!(server.client("c").status(&test), Status::OK);
     });
 }
 

@@ -1,50 +1,19 @@
-//! The file record: who has a file open, and what that forbids others (RFC 8881 §9.7).
+//! The file record: who has a file open or locked, and what that forbids others (RFC 8881 §9).
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use hashbrown::HashMap;
 use holdfast_base::InlineBytes;
-use holdfast_proto::nfs4::{ClientId, Stateid, Status};
+use holdfast_proto::nfs4::{ClientId, Status};
 
 use crate::Seed;
+use crate::server::locks::Locks;
+use crate::server::share::Share;
+use crate::server::stateids::StateName;
 
 /// Names a file in the tables: its file handle.
 pub type FileKey = InlineBytes<128>;
-
-/// Reading, writing, both or neither: what an open does or denies.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Share {
-    /// Data is read.
-    pub read: bool,
-    /// Data is written.
-    pub write: bool,
-}
-
-impl Share {
-    /// Neither.
-    pub const NONE: Self = Self { read: false, write: false };
-    /// Reading.
-    pub const READ: Self = Self { read: true, write: false };
-    /// Writing.
-    pub const WRITE: Self = Self { read: false, write: true };
-
-    /// What is in either.
-    #[must_use]
-    pub const fn union(self, other: Self) -> Self {
-        Self { read: self.read || other.read, write: self.write || other.write }
-    }
-
-    /// Whether something is in both.
-    pub const fn overlaps(self, other: Self) -> bool {
-        (self.read && other.read) || (self.write && other.write)
-    }
-
-    /// Whether all of `other` is in `self`.
-    pub const fn contains(self, other: Self) -> bool {
-        (self.read || !other.read) && (self.write || !other.write)
-    }
-}
 
 /// Who opens: a client and its open-owner.
 #[derive(Clone, Copy, Debug)]
@@ -55,12 +24,16 @@ pub struct OpenerId<'a> {
     pub owner: &'a [u8],
 }
 
-#[derive(Debug)]
+/// A reserved open's name within its shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenTicket(u64);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Holding {
     /// Reserved: conflicts like an open, but is none yet.
-    Reserved,
+    Reserved(OpenTicket),
     /// Held under the state of this name.
-    Held([u8; 12]),
+    Held(StateName),
 }
 
 #[derive(Debug)]
@@ -76,110 +49,173 @@ impl Open {
     fn is_by(&self, opener: OpenerId<'_>) -> bool {
         self.client == opener.client && *self.owner == *opener.owner
     }
-
-    fn is_reserved_by(&self, opener: OpenerId<'_>) -> bool {
-        matches!(self.holding, Holding::Reserved) && self.is_by(opener)
-    }
 }
 
-/// What [`Files::begin_open`] found. In either case a reservation holds off what conflicts, until
-/// [`Files::commit_open`], [`Files::widen`] or [`Files::cancel_open`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BeginOpen {
-    /// The owner has not opened the file.
-    New,
-    /// The owner has it open under the state of this name, and may widen that.
-    Again([u8; 12]),
+#[derive(Debug, Default)]
+struct Record {
+    opens: Vec<Open>,
+    locks: Locks,
+}
+
+impl Record {
+    fn position(&self, holding: Holding) -> Option<usize> {
+        self.opens.iter().position(|open| open.holding == holding)
+    }
+
+    fn remove_open(&mut self, holding: Holding) {
+        if let Some(at) = self.position(holding) {
+            self.opens.swap_remove(at);
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.opens.is_empty() && self.locks.is_empty()
+    }
 }
 
 /// The records of the files that somebody has open, one shard of them.
 #[derive(Debug)]
 pub struct Files {
-    records: HashMap<FileKey, Vec<Open>, Seed>,
+    records: HashMap<FileKey, Record, Seed>,
+    tickets: u64,
 }
 
 impl Files {
     /// No records.
     pub const fn new(seed: Seed) -> Self {
-        Self { records: HashMap::with_hasher(seed) }
+        Self { records: HashMap::with_hasher(seed), tickets: 0 }
     }
 
-    /// Reserves the right to open a file, if nobody denies it and it denies nobody.
+    /// Reserves the right to open a file, if nobody denies it and it denies nobody: it holds off
+    /// what conflicts until it is committed or cancelled. An owner is never in its own way.
     ///
     /// # Errors
     /// - `SHARE_DENIED`: another open conflicts.
-    /// - `DELAY`: another open that is not decided yet conflicts, or is the same owner's.
+    /// - `DELAY`: another open that is not decided yet conflicts.
     pub fn begin_open(
         &mut self,
         file: &FileKey,
         opener: OpenerId<'_>,
         access: Share,
         deny: Share,
-    ) -> Result<BeginOpen, Status> {
-        let opens = self.records.entry(*file).or_default();
-        let mut again = None;
-        for open in opens.iter() {
-            if open.is_by(opener) {
-                match open.holding {
-                    Holding::Reserved => return Err(Status::DELAY),
-                    Holding::Held(other) => again = Some(other),
-                }
-            } else if open.access.overlaps(deny) || open.deny.overlaps(access) {
-                return Err(match open.holding {
-                    Holding::Reserved => Status::DELAY,
-                    Holding::Held(_) => Status::SHARE_DENIED,
-                });
-            }
+    ) -> Result<OpenTicket, Status> {
+        let record = self.records.entry(*file).or_default();
+        let in_the_way = |open: &&Open| {
+            !open.is_by(opener) && (open.access.overlaps(deny) || open.deny.overlaps(access))
+        };
+        let mut conflicts = record.opens.iter().filter(in_the_way).peekable();
+        if conflicts.peek().is_some() {
+            let held = conflicts.any(|open| matches!(open.holding, Holding::Held(_)));
+            return Err(if held { Status::SHARE_DENIED } else { Status::DELAY });
         }
-        let owner = Box::from(opener.owner);
-        let client = opener.client;
-        opens.push(Open { client, owner, access, deny, holding: Holding::Reserved });
-        Ok(again.map_or(BeginOpen::New, BeginOpen::Again))
+        self.tickets += 1;
+        let ticket = OpenTicket(self.tickets);
+        let (client, owner) = (opener.client, Box::from(opener.owner));
+        let holding = Holding::Reserved(ticket);
+        record.opens.push(Open { client, owner, access, deny, holding });
+        Ok(ticket)
     }
 
-    /// Turns the reservation into an open under `state`. `false`: there is none.
-    pub fn commit_open(&mut self, file: &FileKey, opener: OpenerId<'_>, state: &Stateid) -> bool {
-        let Some(open) = self.find(file, |open| open.is_reserved_by(opener)) else { return false };
-        open.holding = Holding::Held(state.other);
-        true
+    /// The state under which the owner of a reservation has the file open already, if it has.
+    ///
+    /// # Errors
+    /// `SERVERFAULT`: there is no such reservation.
+    pub(crate) fn reserved(
+        &self,
+        file: &FileKey,
+        ticket: OpenTicket,
+        opener: OpenerId<'_>,
+    ) -> Result<Option<StateName>, Status> {
+        let record = self.records.get(file).ok_or(Status::SERVERFAULT)?;
+        record.position(Holding::Reserved(ticket)).ok_or(Status::SERVERFAULT)?;
+        Ok(record.opens.iter().find_map(|open| match open.holding {
+            Holding::Held(name) if open.is_by(opener) => Some(name),
+            Holding::Held(_) | Holding::Reserved(_) => None,
+        }))
+    }
+
+    /// Turns the reservation into the open under `name`, or into more access and denial of it if
+    /// there is one already.
+    pub(crate) fn commit_open(&mut self, file: &FileKey, ticket: OpenTicket, name: StateName) {
+        let Some(record) = self.records.get_mut(file) else { return };
+        let Some(at) = record.position(Holding::Reserved(ticket)) else { return };
+        let Some(held) = record.position(Holding::Held(name)) else {
+            record.opens[at].holding = Holding::Held(name);
+            return;
+        };
+        let Open { access, deny, .. } = record.opens[at];
+        let open = &mut record.opens[held];
+        (open.access, open.deny) = (open.access.union(access), open.deny.union(deny));
+        record.opens.swap_remove(at);
     }
 
     /// Gives the reservation up.
-    pub fn cancel_open(&mut self, file: &FileKey, opener: OpenerId<'_>) {
-        self.remove(file, |open| open.is_reserved_by(opener));
-    }
-
-    /// Turns the reservation into more access and denial of the open under `other`.
-    pub fn widen(&mut self, file: &FileKey, opener: OpenerId<'_>, other: &[u8; 12]) {
-        let reserved = self.find(file, |open| open.is_reserved_by(opener));
-        let Some((access, deny)) = reserved.map(|open| (open.access, open.deny)) else { return };
-        self.cancel_open(file, opener);
-        if let Some(open) = self.find(file, |open| holds(open, other)) {
-            open.access = open.access.union(access);
-            open.deny = open.deny.union(deny);
+    pub fn cancel_open(&mut self, file: &FileKey, ticket: OpenTicket) {
+        let Some(record) = self.records.get_mut(file) else { return };
+        record.remove_open(Holding::Reserved(ticket));
+        if record.is_empty() {
+            self.records.remove(file);
         }
     }
 
-    /// Ends the open under `other`.
-    pub fn close(&mut self, file: &FileKey, other: &[u8; 12]) {
-        self.remove(file, |open| holds(open, other));
+    /// Reduces the open under `name`.
+    pub(crate) fn narrow(&mut self, file: &FileKey, name: StateName, access: Share, deny: Share) {
+        let Some(record) = self.records.get_mut(file) else { return };
+        if let Some(at) = record.position(Holding::Held(name)) {
+            (record.opens[at].access, record.opens[at].deny) = (access, deny);
+        }
     }
 
-    /// Whether I/O outside any open may be done.
+    /// Ends the open under `name`; answers the names of the locks under it, which are yet to be
+    /// forgotten.
+    pub(crate) fn close(&mut self, file: &FileKey, name: StateName) -> Vec<StateName> {
+        let Some(record) = self.records.get_mut(file) else { return Vec::new() };
+        record.remove_open(Holding::Held(name));
+        let under = record.locks.under(&name);
+        if record.is_empty() {
+            self.records.remove(file);
+        }
+        under
+    }
+
+    /// Ends what the state of a name is on a file, an open or locks; answers how many ranges were
+    /// locked.
+    pub fn forget(&mut self, file: &FileKey, name: StateName) -> usize {
+        let Some(record) = self.records.get_mut(file) else { return 0 };
+        record.remove_open(Holding::Held(name));
+        let had = record.locks.remove(&name);
+        if record.is_empty() {
+            self.records.remove(file);
+        }
+        had
+    }
+
+    /// Whether I/O may be done; the open under `own` is not in its own way.
     ///
     /// # Errors
     /// `LOCKED`: an open denies it.
-    pub fn check_io(&self, file: &FileKey, access: Share) -> Result<(), Status> {
-        let opens = self.records.get(file).map_or(&[][..], Vec::as_slice);
-        if opens.iter().any(|open| open.deny.overlaps(access)) {
+    pub fn check_io(
+        &self,
+        file: &FileKey,
+        access: Share,
+        own: Option<StateName>,
+    ) -> Result<(), Status> {
+        let own = own.map(Holding::Held);
+        let opens = self.records.get(file).map_or(&[][..], |record| &record.opens);
+        if opens.iter().any(|open| open.deny.overlaps(access) && Some(open.holding) != own) {
             return Err(Status::LOCKED);
         }
         Ok(())
     }
 
+    /// The locks of a file that somebody has open.
+    pub(crate) fn locks(&mut self, file: &FileKey) -> Option<&mut Locks> {
+        self.records.get_mut(file).map(|record| &mut record.locks)
+    }
+
     /// How many opens and reservations a file has.
     pub fn opens(&self, file: &FileKey) -> usize {
-        self.records.get(file).map_or(0, Vec::len)
+        self.records.get(file).map_or(0, |record| record.opens.len())
     }
 
     /// How many files have a record.
@@ -191,22 +227,6 @@ impl Files {
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
     }
-
-    fn find(&mut self, file: &FileKey, is: impl Fn(&Open) -> bool) -> Option<&mut Open> {
-        self.records.get_mut(file)?.iter_mut().find(|open| is(open))
-    }
-
-    fn remove(&mut self, file: &FileKey, is: impl Fn(&Open) -> bool) {
-        let Some(opens) = self.records.get_mut(file) else { return };
-        opens.retain(|open| !is(open));
-        if opens.is_empty() {
-            self.records.remove(file);
-        }
-    }
-}
-
-fn holds(open: &Open, other: &[u8; 12]) -> bool {
-    matches!(&open.holding, Holding::Held(held) if held == other)
 }
 
 #[cfg(test)]
@@ -215,94 +235,92 @@ mod tests {
 
     const A: OpenerId<'_> = OpenerId { client: ClientId(1), owner: b"a" };
     const B: OpenerId<'_> = OpenerId { client: ClientId(2), owner: b"a" };
-    const BOTH: Share = Share { read: true, write: true };
 
     fn files() -> (Files, FileKey) {
         (Files::new(Seed::new([7; 16])), FileKey::new(b"file").unwrap())
     }
 
-    fn state(n: u8) -> Stateid {
-        Stateid { seqid: 1, other: [n; 12] }
+    /// Opens a file under a name.
+    fn open(files: &mut Files, file: &FileKey, by: (OpenerId<'_>, u8), access: Share, deny: Share) {
+        let ticket = files.begin_open(file, by.0, access, deny).unwrap();
+        files.commit_open(file, ticket, [by.1; 12]);
     }
 
     #[test]
     fn shares_that_conflict_are_refused_both_ways() {
         let (mut files, file) = files();
-        files.begin_open(&file, A, Share::READ, Share::WRITE).unwrap();
-        assert_eq!(files.begin_open(&file, B, BOTH, Share::NONE), Err(Status::DELAY));
-        assert!(files.commit_open(&file, A, &state(1)));
-        assert_eq!(files.begin_open(&file, B, BOTH, Share::NONE), Err(Status::SHARE_DENIED));
-        assert_eq!(files.begin_open(&file, B, Share::READ, Share::READ), Err(Status::SHARE_DENIED));
-        assert_eq!(files.begin_open(&file, B, Share::READ, Share::NONE), Ok(BeginOpen::New));
-        assert_eq!(files.check_io(&file, Share::WRITE), Err(Status::LOCKED));
-        assert_eq!(files.check_io(&file, Share::READ), Ok(()));
+        let ticket = files.begin_open(&file, A, Share::READ, Share::WRITE).unwrap();
+        let try_open = |files: &mut Files, access, deny| {
+            let begun = files.begin_open(&file, B, access, deny);
+            begun.map(|ticket| files.cancel_open(&file, ticket))
+        };
+        assert_eq!(try_open(&mut files, Share::BOTH, Share::NONE), Err(Status::DELAY));
+        files.commit_open(&file, ticket, [1; 12]);
+        assert_eq!(try_open(&mut files, Share::BOTH, Share::NONE), Err(Status::SHARE_DENIED));
+        assert_eq!(try_open(&mut files, Share::READ, Share::READ), Err(Status::SHARE_DENIED));
+        assert_eq!(try_open(&mut files, Share::READ, Share::NONE), Ok(()));
+        assert_eq!(files.check_io(&file, Share::WRITE, None), Err(Status::LOCKED));
+        assert_eq!(files.check_io(&file, Share::WRITE, Some([1; 12])), Ok(()), "not by itself");
+        assert_eq!(files.check_io(&file, Share::WRITE, Some([2; 12])), Err(Status::LOCKED));
+        assert_eq!(files.check_io(&file, Share::READ, None), Ok(()));
     }
 
     #[test]
-    fn the_same_owner_never_conflicts_with_itself() {
+    fn an_owner_is_never_in_its_own_way() {
         let (mut files, file) = files();
-        files.begin_open(&file, A, Share::READ, BOTH).unwrap();
-        assert_eq!(files.begin_open(&file, A, Share::WRITE, BOTH), Err(Status::DELAY));
-        files.commit_open(&file, A, &state(1));
-        let again = files.begin_open(&file, A, Share::WRITE, Share::NONE);
-        assert_eq!(again, Ok(BeginOpen::Again([1; 12])));
+        let first = files.begin_open(&file, A, Share::READ, Share::BOTH).unwrap();
+        let second = files.begin_open(&file, A, Share::WRITE, Share::BOTH).unwrap();
+        assert_eq!(files.reserved(&file, second, A), Ok(None), "neither is decided");
+        files.commit_open(&file, second, [1; 12]);
+        assert_eq!(files.reserved(&file, first, A), Ok(Some([1; 12])));
+        files.commit_open(&file, first, [1; 12]);
+        assert_eq!(files.reserved(&file, first, A), Err(Status::SERVERFAULT));
+        assert_eq!(files.opens(&file), 1, "both are one open");
     }
 
     #[test]
     fn a_cancelled_or_closed_open_leaves_nothing() {
         let (mut files, file) = files();
-        files.begin_open(&file, A, BOTH, BOTH).unwrap();
-        files.cancel_open(&file, B);
-        assert_eq!(files.opens(&file), 1);
-        files.cancel_open(&file, A);
+        let ticket = files.begin_open(&file, A, Share::BOTH, Share::BOTH).unwrap();
+        files.cancel_open(&file, ticket);
         assert!(files.is_empty());
-        files.begin_open(&file, A, BOTH, BOTH).unwrap();
-        files.commit_open(&file, A, &state(1));
-        files.cancel_open(&file, A);
+        let ticket = files.begin_open(&file, A, Share::BOTH, Share::BOTH).unwrap();
+        files.commit_open(&file, ticket, [1; 12]);
+        files.cancel_open(&file, ticket);
         assert_eq!(files.opens(&file), 1, "an open is closed, not cancelled");
-        files.close(&file, &[1; 12]);
+        files.close(&file, [1; 12]);
         assert!(files.is_empty());
     }
 
     #[test]
     fn of_two_opens_the_one_that_is_named_is_closed() {
         let (mut files, file) = files();
-        for (opener, n, deny) in [(A, 1, Share::WRITE), (B, 2, Share::NONE)] {
-            files.begin_open(&file, opener, Share::READ, deny).unwrap();
-            files.commit_open(&file, opener, &state(n));
-        }
+        open(&mut files, &file, (A, 1), Share::READ, Share::WRITE);
+        open(&mut files, &file, (B, 2), Share::READ, Share::NONE);
         assert_eq!((files.len(), files.opens(&file)), (1, 2));
-        files.close(&file, &[2; 12]);
-        assert_eq!(files.check_io(&file, Share::WRITE), Err(Status::LOCKED), "A still denies it");
-        files.close(&file, &[3; 12]);
+        files.close(&file, [2; 12]);
+        let write = |files: &Files| files.check_io(&file, Share::WRITE, None);
+        assert_eq!(write(&files), Err(Status::LOCKED), "A still denies it");
+        files.forget(&file, [3; 12]);
         assert_eq!(files.opens(&file), 1, "there is none of that name");
-        files.close(&file, &[1; 12]);
-        assert_eq!((files.len(), files.check_io(&file, Share::WRITE)), (0, Ok(())));
+        files.close(&file, [1; 12]);
+        assert_eq!((files.len(), write(&files)), (0, Ok(())));
     }
 
     #[test]
-    fn shares_are_sets() {
-        let all = [Share::NONE, Share::READ, Share::WRITE, BOTH];
-        for (at, a) in all.into_iter().enumerate() {
-            for (other, b) in all.into_iter().enumerate() {
-                assert_eq!(a.union(b), all[at | other]);
-                assert_eq!(a.overlaps(b), at & other != 0);
-                assert_eq!(a.contains(b), at & other == other);
-            }
-        }
-    }
-
-    #[test]
-    fn widening_adds_to_what_conflicts() {
+    fn widening_adds_to_what_conflicts_and_narrowing_takes_from_it() {
         let (mut files, file) = files();
-        files.begin_open(&file, A, Share::READ, Share::NONE).unwrap();
-        files.commit_open(&file, A, &state(1));
-        let again = files.begin_open(&file, A, Share::WRITE, Share::NONE);
-        assert_eq!(again, Ok(BeginOpen::Again([1; 12])));
-        let denies = |files: &mut Files| files.begin_open(&file, B, Share::READ, Share::WRITE);
+        open(&mut files, &file, (A, 1), Share::READ, Share::NONE);
+        let ticket = files.begin_open(&file, A, Share::WRITE, Share::NONE).unwrap();
+        let denies = |files: &mut Files| {
+            let begun = files.begin_open(&file, B, Share::READ, Share::WRITE);
+            begun.map(|ticket| files.cancel_open(&file, ticket))
+        };
         assert_eq!(denies(&mut files), Err(Status::DELAY), "the wider access is reserved");
-        files.widen(&file, A, &[1; 12]);
+        files.commit_open(&file, ticket, [1; 12]);
         assert_eq!(denies(&mut files), Err(Status::SHARE_DENIED));
         assert_eq!(files.opens(&file), 1);
+        files.narrow(&file, [1; 12], Share::READ, Share::NONE);
+        assert_eq!(denies(&mut files), Ok(()));
     }
 }

@@ -34,7 +34,7 @@ pub(super) fn save(rq: &mut Request) -> Result<(), Status> {
 
 /// RESTOREFH.
 pub(super) fn restore(rq: &mut Request) -> Result<(), Status> {
-    rq.current = Some(rq.saved.ok_or(Status::RESTOREFH)?);
+    rq.current = Some(rq.saved_fh()?);
     rq.current_stateid = rq.saved_stateid;
     Ok(())
 }

@@ -22,7 +22,8 @@ pub(super) async fn read(rq: &mut Request, args: &ReadArgs) -> Result<(), Status
         None => open_for(rq, &fh, OpenMode::READ).await?,
     };
     let room = rq.room().saturating_sub(HEADER + PADDING);
-    let len = (args.count.min(limits::IO_BYTES) as usize).min(room);
+    let asked = args.count.min(limits::IO_BYTES) as usize;
+    let len = asked.min(room);
     if len == 0 && args.count > 0 {
         return Err(rq.too_big());
     }
@@ -31,6 +32,10 @@ pub(super) async fn read(rq: &mut Request, args: &ReadArgs) -> Result<(), Status
     let mut sink = ReplySink::new(&mut rq.out);
     let fs = &rq.server.exports.get(&fh).fs;
     let end = fs.read(&file, args.offset, len, &mut sink).await.map_err(status::of)?;
+    if rq.cache_this && len < asked && end.count == len && !end.eof {
+        // The client would take what fits for all that it asked to be kept.
+        return Err(Status::REP_TOO_BIG_TO_CACHE);
+    }
     let count = sink.finish();
     debug_assert_eq!(count, end.count, "the sink has what the file system says");
     rq.out.patch_u32(eof_at, u32::from(end.eof));
@@ -78,7 +83,7 @@ impl ReadSink for ReplySink<'_> {
 /// # Errors
 /// - `BAD_STATEID`, `OLD_STATEID`, `STALE_STATEID`: the state id is not good.
 /// - `OPENMODE`: the file is not open for this.
-/// - `LOCKED`: there is no open, and somebody's denies it.
+/// - `LOCKED`: there is no open for it, and somebody's denies it.
 pub(super) async fn opened_for(
     rq: &Request,
     fh: &Fh,
@@ -90,11 +95,12 @@ pub(super) async fn opened_for(
     if stateid.is_special() {
         if stateid != Stateid::READ_BYPASS || access.write {
             state.check_grace().await?;
-            state.check_io(&rq.key(fh), access).await?;
+            state.check_io(&rq.key(fh), access, None).await?;
         }
         return Ok(None);
     }
-    let files = state.opened(rq.client()?, &rq.key(fh), &stateid).await?;
+    let key = rq.key(fh);
+    let (files, own) = state.opened(rq.client()?, &key, &stateid).await?;
     // A client that writes parts of pages must read the rest of them, so a file that is open for
     // writing alone is read with the caller's own rights (RFC 8881 §9.1.2 allows it).
     let (open, mode) = if access.write {
@@ -102,7 +108,10 @@ pub(super) async fn opened_for(
     } else {
         (files.read, OpenMode::READ)
     };
-    let Some((file, opener)) = open else { return Ok(None) };
+    let Some((file, opener)) = open else {
+        state.check_io(&key, access, Some(own)).await?;
+        return Ok(None);
+    };
     if opener != rq.principal {
         // A user who did not open the file needs the right to it.
         open_for(rq, fh, mode).await?;

@@ -4,12 +4,14 @@ mod attr;
 mod dir;
 mod fh;
 mod io;
+mod lock;
 mod lookup;
 mod names;
 mod open;
 mod readdir;
 mod secinfo;
 mod session;
+mod stateid;
 mod table;
 mod xattr;
 
@@ -17,6 +19,8 @@ use holdfast_proto::nfs4::{Op, OpDecodeError, OpNum, Status};
 
 use crate::counters::count;
 use crate::request::Request;
+
+pub(crate) use lock::write_denied;
 
 /// How the compound goes on after an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,6 +130,12 @@ pub(crate) async fn run(rq: &mut Request, op: &Op<'_>) -> Result<Flow, Status> {
         Op::Write(args) => io::write(rq, args).await,
         Op::Open(args) => Box::pin(open::open(rq, args)).await,
         Op::Close(args) => Box::pin(open::close(rq, args)).await,
+        Op::OpenDowngrade(args) => Box::pin(open::downgrade(rq, args)).await,
+        Op::Lock(args) => Box::pin(lock::lock(rq, args)).await,
+        Op::LockT(args) => Box::pin(lock::test(rq, args)).await,
+        Op::LockU(args) => Box::pin(lock::unlock(rq, args)).await,
+        Op::TestStateid(args) => Box::pin(stateid::test(rq, args)).await,
+        Op::FreeStateid(args) => Box::pin(stateid::free(rq, &args.stateid)).await,
         Op::Commit(args) => Box::pin(io::commit(rq, args)).await,
         Op::ReadDir(args) => Box::pin(readdir::readdir(rq, args)).await,
         Op::ReadLink => Box::pin(lookup::readlink(rq)).await,
@@ -152,9 +162,7 @@ pub(crate) async fn run(rq: &mut Request, op: &Op<'_>) -> Result<Flow, Status> {
         Op::Illegal(_) => Err(Status::OP_ILLEGAL),
         // Decoded and not offered: specs/exceptions.toml says why.
         Op::DelegPurge(_) | Op::DelegReturn(_) | Op::WantDelegation(_) => Err(Status::NOTSUPP),
-        Op::Lock(_) | Op::LockT(_) | Op::LockU(_) => Err(Status::NOTSUPP),
-        Op::OpenAttr(_) | Op::OpenDowngrade(_) | Op::BackchannelCtl(_) => Err(Status::NOTSUPP),
-        Op::FreeStateid(_) | Op::TestStateid(_) | Op::SetSsv(_) => Err(Status::NOTSUPP),
+        Op::OpenAttr(_) | Op::BackchannelCtl(_) | Op::SetSsv(_) => Err(Status::NOTSUPP),
         Op::OpenConfirm(_) | Op::Renew(_) | Op::ReleaseLockOwner(_) => Err(Status::NOTSUPP),
         Op::SetClientId(_) | Op::SetClientIdConfirm(_) => Err(Status::NOTSUPP),
         Op::GetDeviceInfo(_) | Op::GetDeviceList(_) => Err(Status::NOTSUPP),

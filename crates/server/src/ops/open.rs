@@ -1,10 +1,10 @@
-//! OPEN and CLOSE (RFC 8881 §18.16, §18.2).
+//! OPEN, OPEN_DOWNGRADE, CLOSE (RFC 8881 §18.16, §18.18, §18.2).
 
 use holdfast_engine::server::Share;
 use holdfast_proto::nfs4::{
     Bitmap, ChangeInfo, CloseArgs, CreateHow, NoDelegation, OpenArgs, OpenClaim, OpenDelegation,
-    OpenHow, OpenOk, OpenResultFlags, ShareAccess, ShareDeny, Stateid, Status, WhyNoDelegation,
-    attr,
+    OpenDowngradeArgs, OpenDowngradeOk, OpenHow, OpenOk, OpenResultFlags, ShareAccess, ShareDeny,
+    Stateid, Status, WhyNoDelegation, attr,
 };
 use holdfast_proto::xdr::Encode;
 use holdfast_vfs::{File, OpenMode, SetAttr};
@@ -13,7 +13,7 @@ use crate::attrs::decode;
 use crate::exports::Fh;
 use crate::ops::{lookup, names};
 use crate::request::{Request, check_name};
-use crate::state::{OpenFiles, OpenRequest};
+use crate::state::{MakerGuard, OpenFiles, OpenRequest, State};
 use crate::status;
 
 /// What was found or made, before any state says that it is open.
@@ -29,14 +29,22 @@ struct Target {
 /// OPEN.
 pub(super) async fn open(rq: &mut Request, args: &OpenArgs<'_>) -> Result<(), Status> {
     let client = rq.client()?;
-    let (access, deny) = shares(args)?;
+    let (access, deny) = shares(args.share_access, args.share_deny)?;
     check_claim(rq, args).await?;
-    let target = target(rq, args, access).await?;
-    let key = rq.key(&target.fh);
-    let principal = rq.principal;
-    let request = OpenRequest { client, owner: args.owner.owner, access, deny };
     let server = rq.server.clone();
-    let guard = server.state.begin_open(key, request).await?;
+    let making = making(rq, &server.state, args).await?;
+    let target = target(rq, args, access).await?;
+    if let OpenClaim::Null(name) = args.claim
+        && making.is_none()
+    {
+        let dir = rq.fh()?;
+        server.state.check_made(|| rq.key(&dir), name).await?;
+    }
+    let (key, principal) = (rq.key(&target.fh), rq.principal);
+    let request = OpenRequest { client, owner: args.owner.owner, access, deny };
+    let guard = server.state.begin_open(key, request).await;
+    let guard = guard.map_err(|status| conflict(args, status))?;
+    drop(making);
     if target.truncate {
         truncate(rq, &target).await?;
     }
@@ -54,22 +62,42 @@ pub(super) async fn open(rq: &mut Request, args: &OpenArgs<'_>) -> Result<(), St
     Ok(())
 }
 
-fn shares(args: &OpenArgs<'_>) -> Result<(Share, Share), Status> {
-    let access = args.share_access.access();
+fn shares(wanted: ShareAccess, deny: ShareDeny) -> Result<(Share, Share), Status> {
+    let access = wanted.access();
     let known = ShareAccess::BOTH
         | ShareAccess::WANT_DELEG_MASK
         | ShareAccess::WANT_SIGNAL_DELEG_WHEN_RESRC_AVAIL
         | ShareAccess::WANT_PUSH_DELEG_WHEN_UNCONTENDED
         | ShareAccess::WANT_DELEG_TIMESTAMPS
         | ShareAccess::WANT_OPEN_XOR_DELEGATION;
-    if access.0 == 0
-        || !known.contains(args.share_access)
-        || args.share_deny.0 & !ShareDeny::BOTH.0 != 0
-    {
+    if access.0 == 0 || !known.contains(wanted) || !ShareDeny::BOTH.contains(deny) {
         return Err(Status::INVAL);
     }
     let share = |bits: u32| Share { read: bits & 1 != 0, write: bits & 2 != 0 };
-    Ok((share(access.0), share(args.share_deny.0)))
+    Ok((share(access.0), share(deny.0)))
+}
+
+/// Keeps others from a file until it is made and opened, where a retry would find it in its way.
+async fn making<'a>(
+    rq: &Request,
+    state: &'a State,
+    args: &OpenArgs<'_>,
+) -> Result<Option<MakerGuard<'a>>, Status> {
+    let (OpenClaim::Null(name), OpenHow::Create(CreateHow::Guarded(_))) =
+        (&args.claim, &args.openhow)
+    else {
+        return Ok(None);
+    };
+    let dir = rq.key(&rq.fh()?);
+    state.begin_making(rq.client()?, dir, name).await.map(Some)
+}
+
+/// What to say of an open that others are in the way of.
+const fn conflict(args: &OpenArgs<'_>, status: Status) -> Status {
+    match (&args.claim, status) {
+        (OpenClaim::Previous(_), Status::SHARE_DENIED) => Status::RECLAIM_CONFLICT,
+        _ => status,
+    }
 }
 
 /// Whether the client may make this claim now.
@@ -231,13 +259,22 @@ fn no_delegation(access: ShareAccess) -> OpenDelegation<'static> {
     }
 }
 
+/// OPEN_DOWNGRADE. What it wants of delegations is of no account.
+pub(super) async fn downgrade(rq: &mut Request, args: &OpenDowngradeArgs) -> Result<(), Status> {
+    let fh = rq.fh()?;
+    let shares = shares(args.share_access, args.share_deny)?;
+    let stateid = rq.exact_stateid(&args.open_stateid)?;
+    let (client, key) = (rq.client()?, rq.key(&fh));
+    let open_stateid = rq.server.state.downgrade(client, &key, &stateid, shares).await?;
+    rq.current_stateid = Some(open_stateid);
+    OpenDowngradeOk { open_stateid }.encode(&mut rq.out);
+    Ok(())
+}
+
 /// CLOSE.
 pub(super) async fn close(rq: &mut Request, args: &CloseArgs) -> Result<(), Status> {
     let fh = rq.fh()?;
-    let stateid = rq.stateid(&args.open_stateid)?;
-    if stateid.is_special() {
-        return Err(Status::BAD_STATEID);
-    }
+    let stateid = rq.exact_stateid(&args.open_stateid)?;
     let (client, key) = (rq.client()?, rq.key(&fh));
     rq.server.state.close(client, &key, &stateid).await?;
     rq.current_stateid = None;

@@ -45,7 +45,7 @@ pub(crate) const fn of(num: OpNum) -> OpInfo {
         OpNum::CREATE_SESSION => first(128),
         OpNum::DESTROY_SESSION | OpNum::DESTROY_CLIENTID => first(0),
         OpNum::BIND_CONN_TO_SESSION => first(24),
-        OpNum::CLOSE => row(true, STATEID),
+        OpNum::CLOSE | OpNum::OPEN_DOWNGRADE | OpNum::LOCK | OpNum::LOCKU => row(true, STATEID),
         OpNum::COMMIT => row(true, 8),
         OpNum::CREATE => row(true, CHANGE + BITMAP),
         OpNum::LINK | OpNum::REMOVE => row(true, CHANGE),
@@ -63,6 +63,7 @@ pub(crate) const fn of(num: OpNum) -> OpInfo {
         | OpNum::READLINK
         | OpNum::LOOKUP
         | OpNum::LOOKUPP
+        | OpNum::LOCKT
         | OpNum::SAVEFH
         | OpNum::VERIFY
         | OpNum::NVERIFY

@@ -1,7 +1,10 @@
-//! OPEN as reservation, decision and commit; CLOSE; and the way from a state id to its file.
+//! OPEN as reservation, decision and commit; what ends or reduces an open; and the way from a
+//! state id to its file.
 
 use holdfast_engine::Principal;
-use holdfast_engine::server::{BeginOpen, FileKey, Files, OpenState, OpenerId, Share, States};
+use holdfast_engine::server::{
+    FileKey, Files, Held, OpenState, OpenTicket, OpenerId, Share, StateName, States,
+};
 use holdfast_proto::nfs4::{ClientId, Stateid, Status};
 use holdfast_vfs::File;
 
@@ -21,9 +24,18 @@ impl OpenFiles {
         Self { read: access.read.then(open), write: access.write.then(open) }
     }
 
-    fn add(&mut self, more: Self) {
-        self.read = self.read.take().or(more.read);
-        self.write = self.write.take().or(more.write);
+    /// Adds what is not open yet; answers the rest.
+    fn add(&mut self, mut more: Self) -> Self {
+        self.read = self.read.take().or_else(|| more.read.take());
+        self.write = self.write.take().or_else(|| more.write.take());
+        more
+    }
+
+    /// Gives up what is not open any more; answers it.
+    fn reduce(&mut self, access: Share) -> Self {
+        let read = if access.read { None } else { self.read.take() };
+        let write = if access.write { None } else { self.write.take() };
+        Self { read, write }
     }
 }
 
@@ -47,11 +59,36 @@ pub(crate) struct OpenGuard<'a> {
     state: &'a State,
     file: FileKey,
     request: OpenRequest<'a>,
-    begun: BeginOpen,
-    done: bool,
+    /// None when it is committed.
+    ticket: Option<OpenTicket>,
 }
 
 impl State {
+    /// Enters a file's record and a client's states as one step.
+    ///
+    /// # Errors
+    /// As [`State::with`].
+    pub(super) async fn with_held<R>(
+        &self,
+        client: ClientId,
+        file: &FileKey,
+        step: impl FnOnce(&mut Held<'_, OpenFiles>) -> R,
+    ) -> Result<R, Status> {
+        self.world.pause().await;
+        self.enter_held(client, file, step)
+    }
+
+    pub(super) fn enter_held<R>(
+        &self,
+        client: ClientId,
+        file: &FileKey,
+        step: impl FnOnce(&mut Held<'_, OpenFiles>) -> R,
+    ) -> Result<R, Status> {
+        self.enter(self.files(file), |files| {
+            self.enter(self.opens_of(client), |states| step(&mut Held { files, states }))
+        })?
+    }
+
     /// Reserves an open: what conflicts is held off until it is committed or dropped.
     ///
     /// # Errors
@@ -63,11 +100,21 @@ impl State {
     ) -> Result<OpenGuard<'a>, Status> {
         let (access, deny) = (request.access, request.deny);
         let begin = |f: &mut Files| f.begin_open(&file, request.opener(), access, deny);
-        let begun = self.with(self.files(&file), begin).await??;
-        Ok(OpenGuard { state: self, file, request, begun, done: false })
+        let ticket = self.with(self.files(&file), begin).await??;
+        Ok(OpenGuard { state: self, file, request, ticket: Some(ticket) })
     }
 
-    /// The open that `client` calls by this state id, on this file.
+    /// Whether a client may have one more open.
+    ///
+    /// # Errors
+    /// `DELAY`: there is no room for it.
+    pub(crate) async fn check_room_for_open(&self, client: ClientId) -> Result<(), Status> {
+        let check = |states: &mut States<OpenFiles>| states.check_room_for_open(client);
+        self.with(self.opens_of(client), check).await?
+    }
+
+    /// The open that `client` calls by this state id, or that is beneath its locks, on this file;
+    /// with its name.
     ///
     /// # Errors
     /// `BAD_STATEID`, `OLD_STATEID`, `STALE_STATEID`.
@@ -76,18 +123,15 @@ impl State {
         client: ClientId,
         file: &FileKey,
         stateid: &Stateid,
-    ) -> Result<OpenFiles, Status> {
+    ) -> Result<(OpenFiles, StateName), Status> {
         let find = |states: &mut States<OpenFiles>| {
-            let open = states.get(client, stateid)?;
-            if open.file != *file {
-                return Err(Status::BAD_STATEID);
-            }
-            Ok(open.files.clone())
+            let (open, name) = states.beneath(client, file, stateid)?;
+            Ok((open.files.clone(), name))
         };
-        self.with(self.opens(stateid)?, find).await?
+        self.with(self.opens_of(client), find).await?
     }
 
-    /// Ends an open.
+    /// Ends an open, and the locks under it.
     ///
     /// # Errors
     /// `BAD_STATEID`, `OLD_STATEID`, `STALE_STATEID`.
@@ -97,24 +141,41 @@ impl State {
         file: &FileKey,
         stateid: &Stateid,
     ) -> Result<(), Status> {
-        let remove = |states: &mut States<OpenFiles>| {
-            if states.get(client, stateid)?.file != *file {
-                return Err(Status::BAD_STATEID);
-            }
-            states.remove(client, stateid)
-        };
-        let open = self.with(self.opens(stateid)?, remove).await??;
-        self.with(self.files(file), |f| f.close(file, &stateid.other)).await?;
-        drop(open);
-        Ok(())
+        let closed = self.with_held(client, file, |held| held.close(client, file, stateid));
+        // Files are closed outside every piece.
+        closed.await?.map(drop)
     }
 
-    /// Whether I/O without an open may be done on a file.
+    /// Reduces an open to what some OPENs asked for.
+    ///
+    /// # Errors
+    /// `BAD_STATEID`, `OLD_STATEID`, `STALE_STATEID`; `INVAL`: none asked for just that.
+    pub(crate) async fn downgrade(
+        &self,
+        client: ClientId,
+        file: &FileKey,
+        stateid: &Stateid,
+        (access, deny): (Share, Share),
+    ) -> Result<Stateid, Status> {
+        let mut unused = OpenFiles::default();
+        let step = |held: &mut Held<'_, OpenFiles>| {
+            let reduce = |files: &mut OpenFiles| unused = files.reduce(access);
+            held.downgrade(client, file, stateid, (access, deny), reduce)
+        };
+        self.with_held(client, file, step).await?
+    }
+
+    /// Whether I/O may be done on a file, as far as opens other than `own` are concerned.
     ///
     /// # Errors
     /// `LOCKED`: an open denies it.
-    pub(crate) async fn check_io(&self, file: &FileKey, access: Share) -> Result<(), Status> {
-        self.with(self.files(file), |f| f.check_io(file, access)).await?
+    pub(crate) async fn check_io(
+        &self,
+        file: &FileKey,
+        access: Share,
+        own: Option<StateName>,
+    ) -> Result<(), Status> {
+        self.with(self.files(file), |f| f.check_io(file, access, own)).await?
     }
 }
 
@@ -122,61 +183,29 @@ impl OpenGuard<'_> {
     /// Makes the open real; answers its state id.
     ///
     /// # Errors
-    /// `DELAY`: there is no room for it, or the open that it widens was closed meanwhile.
+    /// `DELAY`: there is no room for it.
     pub(crate) async fn commit(mut self, files: OpenFiles) -> Result<Stateid, Status> {
-        let stateid = match self.begun {
-            BeginOpen::New => self.commit_new(files).await?,
-            BeginOpen::Again(other) => self.widen(other, files).await?,
+        let ticket = self.ticket.ok_or(Status::SERVERFAULT)?;
+        let OpenRequest { client, access, deny, .. } = self.request;
+        let (file, opener) = (self.file, self.request.opener());
+        let open = OpenState::new(client, file, access, deny, files);
+        // Files are closed outside every piece.
+        let mut unused = OpenFiles::default();
+        let commit = |held: &mut Held<'_, OpenFiles>| {
+            held.commit_open(ticket, opener, open, |files, more| unused = files.add(more))
         };
-        self.done = true;
-        Ok(stateid)
-    }
-
-    async fn commit_new(&self, files: OpenFiles) -> Result<Stateid, Status> {
-        let (state, request) = (self.state, &self.request);
-        let open = OpenState {
-            client: request.client,
-            file: self.file,
-            access: request.access,
-            deny: request.deny,
-            files,
-        };
-        let shard = state.opens_of(request.client);
-        let stateid = state.with(shard, |states| states.insert(open)).await??;
-        let commit = |f: &mut Files| f.commit_open(&self.file, request.opener(), &stateid);
-        if !state.with(state.files(&self.file), commit).await? {
-            return Err(Status::SERVERFAULT);
-        }
-        Ok(stateid)
-    }
-
-    async fn widen(&self, other: [u8; 12], files: OpenFiles) -> Result<Stateid, Status> {
-        let (state, request) = (self.state, &self.request);
-        let (access, deny) = (request.access, request.deny);
-        let update = |states: &mut States<OpenFiles>| {
-            states.update(request.client, other, |open| {
-                open.access = open.access.union(access);
-                open.deny = open.deny.union(deny);
-                open.files.add(files);
-            })
-        };
-        let updated = state.with(state.opens_of(request.client), update).await?;
-        let stateid = updated.map_err(|_closed| Status::DELAY)?;
-        let widen = |f: &mut Files| {
-            f.widen(&self.file, request.opener(), &other);
-        };
-        state.with(state.files(&self.file), widen).await?;
+        let stateid = self.state.with_held(client, &file, commit).await??;
+        self.ticket = None;
         Ok(stateid)
     }
 }
 
 impl Drop for OpenGuard<'_> {
     fn drop(&mut self) {
-        if !self.done {
-            let (file, opener) = (self.file, self.request.opener());
-            let cancel = |f: &mut Files| f.cancel_open(&file, opener);
+        if let Some(ticket) = self.ticket {
+            let cancel = |f: &mut Files| f.cancel_open(&self.file, ticket);
             // A poisoned piece is not used again: there is nothing to give back.
-            let _ = self.state.files(&file).enter(cancel);
+            let _ = self.state.files(&self.file).enter(cancel);
         }
     }
 }

@@ -107,6 +107,20 @@ impl Reply {
         open.unwrap_or_else(|| panic!("a file was opened: {status:?}"))
     }
 
+    /// The state id of the last operation: LOCK, LOCKU or OPEN_DOWNGRADE.
+    #[track_caller]
+    pub(crate) fn stateid(&self) -> Stateid {
+        let body = self.last_ok();
+        if let OpBody::Lock(ok) = body {
+            return ok.lock_stateid;
+        }
+        if let OpBody::LockU(ok) = body {
+            return ok.lock_stateid;
+        }
+        let OpBody::OpenDowngrade(ok) = body else { panic!("there is a state id: {body:?}") };
+        ok.open_stateid
+    }
+
     /// The attributes of the only GETATTR.
     #[track_caller]
     pub(crate) fn attrs(&self) -> Fattr<'_> {

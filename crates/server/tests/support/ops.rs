@@ -2,12 +2,13 @@
 
 use holdfast_proto::nfs4::{
     AttrValue, Bitmap, ClientId, ClientOwner, CloseArgs, CommitArgs, CreateArgs, CreateHow,
-    CreateType, DestroyClientIdArgs, DestroySessionArgs, ExchangeIdArgs, ExchangeIdFlags, Fattr,
-    GetAttrArgs, GetXattrArgs, LinkArgs, ListXattrsArgs, LookupArgs, Op, OpNum, OpenArgs,
-    OpenClaim, OpenHow, PutFhArgs, ReadArgs, ReadDirArgs, ReclaimCompleteArgs, RemoveArgs,
-    RemoveXattrArgs, RenameArgs, SecInfoArgs, SessionId, SetAttrArgs, SetXattrArgs, SetXattrOption,
-    ShareAccess, ShareDeny, StableHow, StateOwner, StateProtectArgs, Stateid, Verifier, WriteArgs,
-    encode_fattr,
+    CreateType, DestroyClientIdArgs, DestroySessionArgs, ExchangeIdArgs, ExchangeIdFlags,
+    ExistLockOwner, Fattr, FreeStateidArgs, GetAttrArgs, GetXattrArgs, LinkArgs, ListXattrsArgs,
+    LockArgs, LockTArgs, LockType, LockUArgs, Locker, LookupArgs, Op, OpNum, OpenArgs, OpenClaim,
+    OpenDowngradeArgs, OpenHow, OpenToLockOwner, PutFhArgs, ReadArgs, ReadDirArgs,
+    ReclaimCompleteArgs, RemoveArgs, RemoveXattrArgs, RenameArgs, SecInfoArgs, SessionId,
+    SetAttrArgs, SetXattrArgs, SetXattrOption, ShareAccess, ShareDeny, StableHow, StateOwner,
+    StateProtectArgs, Stateid, TestStateidArgs, Verifier, WriteArgs, encode_fattr,
 };
 use holdfast_proto::xdr::{Decode, Reader, Writer};
 
@@ -164,6 +165,61 @@ pub(crate) const fn create_how<'a>(
 
 pub(crate) const fn claim<'a>(owner: &'a [u8], access: u32, claim: OpenClaim<'a>) -> Op<'a> {
     open_args(owner, access, 0, OpenHow::NoCreate, claim)
+}
+
+pub(crate) const fn downgrade(open_stateid: Stateid, access: u32, deny: u32) -> Op<'static> {
+    let (share_access, share_deny) = (ShareAccess(access), ShareDeny(deny));
+    Op::OpenDowngrade(OpenDowngradeArgs { open_stateid, seqid: 0, share_access, share_deny })
+}
+
+/// Offset and length.
+pub(crate) type Bytes = (u64, u64);
+
+/// LOCK by an owner under an open.
+pub(crate) const fn lock_new(
+    open_stateid: Stateid,
+    owner: &[u8],
+    locktype: LockType,
+    (offset, length): Bytes,
+) -> Op<'_> {
+    let lock_owner = StateOwner { clientid: ClientId(0), owner };
+    let new = OpenToLockOwner { open_seqid: 0, open_stateid, lock_seqid: 0, lock_owner };
+    let locker = Locker::New(new);
+    Op::Lock(LockArgs { locktype, reclaim: false, offset, length, locker })
+}
+
+/// LOCK by an owner that has locks.
+pub(crate) const fn lock_more(
+    lock_stateid: Stateid,
+    locktype: LockType,
+    (offset, length): Bytes,
+) -> Op<'static> {
+    let locker = Locker::Existing(ExistLockOwner { lock_stateid, lock_seqid: 0 });
+    Op::Lock(LockArgs { locktype, reclaim: false, offset, length, locker })
+}
+
+/// The same LOCK, of what was held before the server restarted.
+pub(crate) fn reclaiming(lock: Op<'_>) -> Op<'_> {
+    let Op::Lock(args) = lock else { panic!("only a LOCK is reclaimed so") };
+    Op::Lock(LockArgs { reclaim: true, ..args })
+}
+
+pub(crate) const fn test_lock(owner: &[u8], locktype: LockType, (offset, length): Bytes) -> Op<'_> {
+    let owner = StateOwner { clientid: ClientId(0), owner };
+    Op::LockT(LockTArgs { locktype, offset, length, owner })
+}
+
+pub(crate) const fn unlock(lock_stateid: Stateid, (offset, length): Bytes) -> Op<'static> {
+    let locktype = LockType::READ;
+    Op::LockU(LockUArgs { locktype, seqid: 0, lock_stateid, offset, length })
+}
+
+pub(crate) fn test_stateids(stateids: &[Stateid]) -> Op<'static> {
+    Op::TestStateid(TestStateidArgs { stateids: stateids.to_vec() })
+}
+
+pub(crate) const fn free_stateid(stateid: Stateid) -> Op<'static> {
+    Op::FreeStateid(FreeStateidArgs { stateid })
 }
 
 /// Attribute values, encoded.

@@ -1,8 +1,8 @@
 //! Sample compounds: what to damage, and what a fuzzer begins with.
 
 use holdfast_proto::nfs4::{
-    Access, AccessArgs, AttrValue, Bitmap, CreateHow, CreateType, Fattr, Op, OpNum, SetTime,
-    Specdata, Stateid, Verifier, VerifyArgs, attr,
+    Access, AccessArgs, AttrValue, Bitmap, CreateHow, CreateType, Fattr, LockType, Op, OpNum,
+    SetTime, Specdata, Stateid, Verifier, VerifyArgs, attr,
 };
 
 use super::ops::{self, Attrs};
@@ -33,6 +33,7 @@ impl Values {
     pub(crate) fn compounds(&self) -> Vec<(&'static str, Vec<Op<'_>>)> {
         let mut all = self.names();
         all.extend(self.files());
+        all.extend(Self::locks());
         all.extend(self.others());
         all
     }
@@ -72,6 +73,34 @@ impl Values {
             ("chmod", vec![root(), ops::setattr(anonymous, self.mode.fattr())]),
             ("deny", vec![root(), ops::open(b"file", b"d", 1, 2), ops::close(current)]),
             ("link", vec![root(), ops::lookup(b"file"), Op::SaveFh, root(), ops::link(b"other")]),
+        ]
+    }
+
+    fn locks() -> Vec<(&'static str, Vec<Op<'static>>)> {
+        let (current, all) = (Stateid::CURRENT, (0, u64::MAX));
+        let open = |owner| ops::open(b"file", owner, 3, 0);
+        let lock = |owner| ops::lock_new(current, owner, LockType::WRITE, all);
+        let file = || vec![Op::PutRootFh, ops::lookup(b"file")];
+        let cut = ops::unlock(current, (10, 10));
+        let test = ops::test_lock(b"other", LockType::READW, (5, 1));
+        let less = [ops::open(b"file", b"d", 1, 0), Op::PutRootFh, ops::open(b"file", b"d", 2, 0)];
+        vec![
+            ("lock", vec![Op::PutRootFh, open(b"l"), lock(b"l"), cut, ops::test_stateids(&[])]),
+            ("lock-denied", vec![Op::PutRootFh, open(b"m"), lock(b"m")]),
+            ("lock-test", [file(), vec![test]].concat()),
+            ("unlock", vec![Op::PutRootFh, open(b"l"), ops::close(current)]),
+            (
+                "lock-more",
+                vec![
+                    Op::PutRootFh,
+                    open(b"m"),
+                    lock(b"m"),
+                    ops::lock_more(current, LockType::READ, (0, 9)),
+                    ops::unlock(current, all),
+                    ops::free_stateid(current),
+                ],
+            ),
+            ("downgrade", [&[Op::PutRootFh], &less[..], &[ops::downgrade(current, 1, 0)]].concat()),
         ]
     }
 

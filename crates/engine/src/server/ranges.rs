@@ -1,0 +1,153 @@
+//! The byte ranges that one lock-owner holds on a file: disjoint, in order, split and merged as
+//! POSIX has it.
+
+use alloc::collections::BTreeMap;
+
+use holdfast_proto::nfs4::Status;
+
+/// Bytes of a file, the first and the last included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ByteRange {
+    /// The first byte.
+    pub first: u64,
+    /// The last byte; the last that there can be stands for "to the end".
+    pub last: u64,
+}
+
+impl ByteRange {
+    /// The range of `length` bytes at `offset`; a length of all ones is to the end.
+    ///
+    /// # Errors
+    /// `INVAL`: no bytes, or more than there can be (RFC 8881 §18.10.3).
+    pub const fn new(offset: u64, length: u64) -> Result<Self, Status> {
+        if length == u64::MAX {
+            return Ok(Self { first: offset, last: u64::MAX });
+        }
+        match offset.checked_add(length) {
+            Some(end) if length != 0 => Ok(Self { first: offset, last: end - 1 }),
+            _ => Err(Status::INVAL),
+        }
+    }
+
+    /// How many bytes, as the protocol says it: all ones is to the end.
+    pub const fn length(self) -> u64 {
+        if self.last == u64::MAX { u64::MAX } else { self.last - self.first + 1 }
+    }
+
+    /// Whether some byte is in both.
+    pub const fn overlaps(self, other: Self) -> bool {
+        self.first <= other.last && other.first <= self.last
+    }
+}
+
+/// What a lock lets others do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LockKind {
+    /// Shared: others may have it as well.
+    Read,
+    /// Exclusive.
+    Write,
+}
+
+impl LockKind {
+    /// Whether two owners cannot both have a byte so.
+    pub const fn conflicts(self, other: Self) -> bool {
+        matches!(self, Self::Write) || matches!(other, Self::Write)
+    }
+}
+
+/// A range that is held, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeldRange {
+    /// The bytes.
+    pub range: ByteRange,
+    /// How they are held.
+    pub kind: LockKind,
+}
+
+/// One owner's ranges. One operation adds at most [`Ranges::GROWTH`] to their number.
+#[derive(Debug, Default)]
+pub struct Ranges {
+    /// By first byte: the last byte, and how the range is held.
+    held: BTreeMap<u64, (u64, LockKind)>,
+}
+
+impl Ranges {
+    /// By how many ranges an operation can add to their number: one is cut out of the middle of
+    /// another.
+    pub const GROWTH: usize = 2;
+
+    /// None.
+    pub const fn new() -> Self {
+        Self { held: BTreeMap::new() }
+    }
+
+    /// Holds a range, in place of what was held of it.
+    pub fn set(&mut self, range: ByteRange, kind: LockKind) {
+        self.clear(range);
+        let ByteRange { mut first, mut last } = range;
+        if let Some((&before, &(end, of))) = self.held.range(..first).next_back()
+            && end.checked_add(1) == Some(first)
+            && of == kind
+        {
+            first = before;
+        }
+        if let Some(next) = last.checked_add(1)
+            && let Some(&(end, of)) = self.held.get(&next)
+            && of == kind
+        {
+            self.held.remove(&next);
+            last = end;
+        }
+        self.held.insert(first, (last, kind));
+    }
+
+    /// Holds nothing of a range any more.
+    pub fn clear(&mut self, range: ByteRange) {
+        if let Some((&first, &(last, kind))) = self.held.range(..range.first).next_back()
+            && last >= range.first
+        {
+            self.held.insert(first, (range.first - 1, kind));
+            self.keep_tail(range, last, kind);
+        }
+        while let Some((&first, &(last, kind))) = self.held.range(range.first..=range.last).next() {
+            self.held.remove(&first);
+            self.keep_tail(range, last, kind);
+        }
+    }
+
+    /// Keeps what a range that was cut at `cut` has behind it.
+    fn keep_tail(&mut self, cut: ByteRange, last: u64, kind: LockKind) {
+        if last > cut.last {
+            self.held.insert(cut.last + 1, (last, kind));
+        }
+    }
+
+    /// The first range that overlaps `range` and keeps others from holding it as `kind`.
+    pub fn conflict(&self, range: ByteRange, kind: LockKind) -> Option<HeldRange> {
+        let before = self.held.range(..range.first).next_back();
+        let inside = self.held.range(range.first..=range.last);
+        before
+            .into_iter()
+            .chain(inside)
+            .map(|(first, (last, kind))| HeldRange {
+                range: ByteRange { first: *first, last: *last },
+                kind: *kind,
+            })
+            .find(|held| held.range.overlaps(range) && held.kind.conflicts(kind))
+    }
+
+    /// How many ranges there are.
+    pub fn len(&self) -> usize {
+        self.held.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+}
+
+#[cfg(test)]
+#[path = "ranges/tests.rs"]
+mod tests;
