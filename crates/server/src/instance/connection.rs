@@ -4,6 +4,7 @@
 //! [`Connection::wants_input`]; [`Connection::resume`] when notified; then send what
 //! [`Connection::transmit`] holds.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ use holdfast_proto::xdr::Writer;
 use super::Shared;
 use super::place::{self, Place, Ran};
 use super::progress::Progress;
-use super::scope::Ticket;
+use super::scope::{Describe, Ticket};
 use crate::counters::count;
 use crate::principal;
 use crate::request::Request;
@@ -218,12 +219,13 @@ impl Connection {
                 let _ticket = self.server.enter(place.progress().clone());
                 let _ = self.waiting.insert(Waiting { xid, place, _ticket });
             }
-            Ran::Panicked => self.panicked(xid),
+            Ran::Panicked(panic) => self.panicked(xid, place.progress(), &*panic),
         }
     }
 
-    fn panicked(&mut self, xid: u32) {
+    fn panicked(&mut self, xid: u32, progress: &Progress, panic: &dyn Any) {
         count(&self.server.state.counters.panics);
+        self.server.crashed(progress.describe(), progress.held(), panic);
         self.answer(xid, AcceptStat::SYSTEM_ERR);
     }
 
@@ -254,7 +256,10 @@ impl Connection {
             match waiting.place.resume() {
                 Ran::Waiting => continue,
                 Ran::Done(reply) => self.finish(reply),
-                Ran::Panicked => self.panicked(xid),
+                Ran::Panicked(panic) => {
+                    let progress = waiting.place.progress().clone();
+                    self.panicked(xid, &progress, &*panic);
+                }
             }
             if let Some(done) = self.waiting.remove(id) {
                 self.keep(done.place);
