@@ -48,7 +48,8 @@ impl Gate {
         Self { open: AtomicUsize::new(0), limit, counters, notice, told_limit, told_accept }
     }
 
-    fn enter(self: &Arc<Self>) -> Option<Permit> {
+    /// The place of a connection that comes; none if there are too many.
+    pub(crate) fn enter(self: &Arc<Self>) -> Option<Permit> {
         let permit = Permit(self.clone());
         if self.open.fetch_add(1, Ordering::Relaxed) < self.limit {
             return Some(permit);
