@@ -1,5 +1,5 @@
-//! A file system of one's own, its `impl` in less than 40 lines: a directory with one file in it, to be
-//! mounted from port 20490.
+//! A file system of one's own, in less than 40 lines: a directory with one file in it. The rest
+//! serves it, to be mounted from port 20490.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -35,16 +35,21 @@ pub(crate) fn run(mut rq: Request, call: Call) -> impl Future<Output = Writer> +
 
 /// The most bytes that the results of a compound have, by what its arguments ask for.
 pub(crate) fn reply_bytes(args: &[u8]) -> usize {
-    /// Of an operation that does not say how much it wants.
-    const OTHER_BYTES: usize = 1024;
+    /// Of an operation that does not say how much it wants: a link's target, many attributes.
+    const OTHER_BYTES: usize = 4096;
     let Ok(mut args) = CompoundArgs::decode(Reader::new(args)) else { return 0 };
-    let mut bytes = 0;
+    let mut bytes = 0_usize;
     while let Some(Ok(op)) = args.next_op() {
-        bytes += match op {
-            Op::Read(read) => read.count.min(limits::IO_BYTES) as usize,
-            Op::ReadDir(read) => read.maxcount.min(limits::RESPONSE_BYTES) as usize,
-            _ => OTHER_BYTES,
+        let asked = if let Op::Read(read) = &op {
+            read.count.min(limits::IO_BYTES)
+        } else if let Op::ReadPlus(read) = &op {
+            read.count.min(limits::IO_BYTES)
+        } else if let Op::ReadDir(read) = &op {
+            read.maxcount
+        } else {
+            0
         };
+        bytes = bytes.saturating_add((asked as usize).max(OTHER_BYTES));
     }
     bytes.min(limits::RESPONSE_BYTES as usize)
 }

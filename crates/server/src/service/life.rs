@@ -259,7 +259,8 @@ impl Starting {
             let _ = self.outcome.set(Err(error));
             inner.end(report)
         });
-        drop(instance);
+        // Not yet begun if the world dropped the task; and others may hold the instance.
+        instance.inspect(|instance| instance.begin_stop());
     }
 }
 
@@ -292,7 +293,7 @@ impl Stopping {
             let ours = inner.phase == Phase::Stopping && inner.generation == self.generation;
             if ours { inner.end(report) } else { None }
         });
-        drop(instance);
+        instance.inspect(|instance| instance.begin_stop());
     }
 }
 
