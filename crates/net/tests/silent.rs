@@ -182,7 +182,7 @@ fn what_another_client_notices_is_measured() {
         let ratio = with.as_secs_f64() / without.as_secs_f64();
         let told = writeln!(
             std::io::stderr(),
-            "GETATTR p{percent}: {without:.1?}, with {ASKED} requests that hang {with:.1?}: {ratio:.2}"
+            "GETATTR p{percent}: {without:.1?}, beside {ASKED} that hang {with:.1?}: {ratio:.2}"
         );
         told.unwrap();
     }
