@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_server::StartError as ServerError;
+use holdfast_server::{CrashRecord, StartError as ServerError};
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
@@ -130,14 +130,17 @@ pub enum Congestion {
     },
 }
 
-/// Something an operator should know. Each kind is told once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Something an operator should know. Each kind is told once, but for panics: the first of each
+/// instance are told one by one.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
     /// A connection was closed at once because there are this many.
     TooManyConnections(usize),
     /// No connection can be accepted for want of descriptors or memory; it is tried again every
     /// second.
     CannotAccept(Errno),
+    /// Something panicked, and was contained.
+    Crashed(CrashRecord),
 }
 
 impl fmt::Display for Notice {
@@ -147,6 +150,7 @@ impl fmt::Display for Notice {
                 write!(f, "there are {limit} connections: further ones are closed at once")
             }
             Self::CannotAccept(errno) => write!(f, "cannot accept connections now: {errno}"),
+            Self::Crashed(record) => record.fmt(f),
         }
     }
 }
@@ -184,7 +188,8 @@ pub enum StartError {
     Resources(io::Error),
     /// The server did not start.
     Server(ServerError),
-    /// The stop before this start has not ended: a loop is stuck, and with it the runtime.
+    /// The stop before this start has not ended, or the start has not: a loop is stuck, and with
+    /// it the runtime.
     Stuck,
 }
 

@@ -139,9 +139,8 @@ impl Conn {
             self.lose();
         }
         if flags.contains(EventFlags::OUT) {
-            let was_full = !self.talk.wants_input();
             self.blocked = false;
-            self.flush(was_full, around);
+            self.flush(around);
         }
         if flags.contains(EventFlags::IN) {
             self.read(around);
@@ -155,7 +154,7 @@ impl Conn {
         if self.talk.resume(around.buffers).is_err() {
             self.finish_reading(false);
         }
-        self.flush(!self.talk.wants_input(), around);
+        self.flush(around);
         self.settle(around);
     }
 
@@ -163,6 +162,11 @@ impl Conn {
     pub(crate) fn unpark(&mut self, around: &mut Around<'_>) {
         if std::mem::take(&mut self.parked) {
             self.heard = around.tick;
+            // What has arrived may have waited for the buffer as well.
+            if self.talk.run_received(around.buffers).is_err() {
+                self.finish_reading(false);
+            }
+            self.flush(around);
             self.read(around);
             self.settle(around);
         }
@@ -247,22 +251,21 @@ impl Conn {
         if self.talk.received(n, around.buffers).is_err() {
             self.finish_reading(false);
         }
-        let is_full = !self.talk.wants_input();
-        self.flush(is_full, around);
+        self.flush(around);
     }
 
-    /// Sends what waits. `was_full`: compounds may have been left lying because too much waited,
-    /// and are run when that is sent.
-    fn flush(&mut self, mut was_full: bool, around: &mut Around<'_>) {
+    /// Sends what waits, then runs what was left lying because so much waited. A peer that has
+    /// sent its last call gets all its replies too.
+    fn flush(&mut self, around: &mut Around<'_>) {
         for _ in 0..ROUNDS_MAX {
             self.send(around.tick);
-            if !was_full || self.phase != Phase::Open || !self.talk.wants_input() {
+            let is_heard = matches!(self.phase, Phase::Open | Phase::Finishing { .. });
+            if !is_heard || !self.talk.has_work() {
                 return;
             }
             if self.talk.run_received(around.buffers).is_err() {
                 self.finish_reading(false);
             }
-            was_full = !self.talk.wants_input();
         }
         self.signal.raise();
     }
@@ -372,3 +375,6 @@ impl Conn {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -207,7 +207,7 @@ impl EventLoop {
             let at = free.unwrap_or(self.listeners.len());
             let data = EventData::new_u64(LISTENERS + at as u64);
             // One that cannot be watched is tried again at the next tick.
-            let added = epoll::add(&self.epoll, &listener.socket, data, EventFlags::IN);
+            let added = epoll::add(&self.epoll, &*listener.socket, data, EventFlags::IN);
             listener.paused = added.is_err();
             if at == self.listeners.len() {
                 self.listeners.push(None);
@@ -225,8 +225,8 @@ impl EventLoop {
     fn change_listener(&mut self, at: usize, flags: EventFlags) {
         let data = EventData::new_u64(LISTENERS + at as u64);
         let Some(Some(listener)) = self.listeners.get_mut(at) else { return };
-        let changed = match epoll::modify(&self.epoll, &listener.socket, data, flags) {
-            Err(Errno::NOENT) => epoll::add(&self.epoll, &listener.socket, data, flags),
+        let changed = match epoll::modify(&self.epoll, &*listener.socket, data, flags) {
+            Err(Errno::NOENT) => epoll::add(&self.epoll, &*listener.socket, data, flags),
             changed => changed,
         };
         listener.paused = flags.is_empty() || changed.is_err();

@@ -1,12 +1,14 @@
 //! What a server has of its runtime: ports to listen on, and threads.
 
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use holdfast_base::{BoxFuture, World};
-use holdfast_server::{Host, Instance, Running};
+use holdfast_server::{CrashRecord, Host, Instance};
+use rustix::net::{Shutdown, shutdown};
 
-use crate::config::{Congestion, ListenError, StartError};
+use crate::config::{Congestion, ListenError, Notice, StartError};
 use crate::listener::{Gate, Listener, Port, Target};
 use crate::mailbox::{Mail, Mailbox};
 use crate::owner::Owner;
@@ -26,8 +28,8 @@ pub(crate) struct NetHost {
 
 #[derive(Default)]
 struct State {
-    /// What is served, or was last.
-    instance: Weak<Instance>,
+    /// The sockets that listen now: their loop has them.
+    listening: Vec<Weak<OwnedFd>>,
     left: Left,
 }
 
@@ -73,12 +75,6 @@ impl NetHost {
         self.pool.share(self.owner)
     }
 
-    /// What still runs of the last instance.
-    pub(crate) fn running(&self) -> Vec<Running> {
-        let instance = self.lock().instance.upgrade();
-        instance.map(|instance| instance.running()).unwrap_or_default()
-    }
-
     /// What was left of the threads when the last instance stopped.
     pub(crate) fn left(&self) -> Left {
         self.lock().left
@@ -98,8 +94,9 @@ impl Host for NetHost {
         let sockets = self.ports.iter().map(Port::listen);
         let sockets: Vec<_> =
             sockets.collect::<Result<_, ListenError>>().map_err(|error| error.to_string())?;
-        let (instance_now, left) = (Arc::downgrade(instance), Left::default());
-        *self.lock() = State { instance: instance_now, left };
+        let sockets: Vec<_> = sockets.into_iter().map(Arc::new).collect();
+        let listening = sockets.iter().map(Arc::downgrade).collect();
+        *self.lock() = State { listening, left: Left::default() };
         let target = Target {
             owner: self.owner,
             instance: instance.clone(),
@@ -113,15 +110,19 @@ impl Host for NetHost {
         sent.and_then(Result::ok).ok_or_else(|| "the runtime has ended".to_owned())
     }
 
-    fn unlisten(&self) -> BoxFuture<'_, ()> {
+    fn unlisten(&self) -> BoxFuture<'static, ()> {
+        // The kernel refuses connections from now on, even if the loop is busy for long.
+        let listening = std::mem::take(&mut self.lock().listening);
+        for socket in listening.iter().filter_map(Weak::upgrade) {
+            let _ = shutdown(&*socket, Shutdown::Both);
+        }
+        let (done, is_done) = promise();
+        if let Some(mailbox) = self.loops.first().and_then(Weak::upgrade) {
+            // A loop that has ended has closed its listeners, and drops the promise.
+            let _ = mailbox.send(Mail::Unlisten(self.owner, done));
+        }
         Box::pin(async {
-            let (done, is_done) = promise();
-            if let Some(mailbox) = self.loops.first().and_then(Weak::upgrade) {
-                // A loop that has ended has closed its listeners, and drops the promise.
-                let _ = mailbox.send(Mail::Unlisten(self.owner, done));
-                drop(mailbox);
-                is_done.await;
-            }
+            is_done.await;
         })
     }
 
@@ -137,5 +138,9 @@ impl Host for NetHost {
                 format!("cannot start a thread: {error}; {count} of {threads} run")
             })
         })
+    }
+
+    fn crashed(&self, record: &CrashRecord) {
+        self.gate.tell(Notice::Crashed(record.clone()));
     }
 }

@@ -48,7 +48,8 @@ impl Gate {
         Self { open: AtomicUsize::new(0), limit, counters, notice, told_limit, told_accept }
     }
 
-    fn enter(self: &Arc<Self>) -> Option<Permit> {
+    /// The place of a connection that comes; none if there are too many.
+    pub(crate) fn enter(self: &Arc<Self>) -> Option<Permit> {
         let permit = Permit(self.clone());
         if self.open.fetch_add(1, Ordering::Relaxed) < self.limit {
             return Some(permit);
@@ -58,6 +59,11 @@ impl Gate {
             (self.notice)(Notice::TooManyConnections(self.limit));
         }
         None
+    }
+
+    /// Tells the operator.
+    pub(crate) fn tell(&self, notice: Notice) {
+        (self.notice)(notice);
     }
 
     fn cannot_accept(&self, errno: Errno) {
@@ -160,7 +166,7 @@ pub(crate) struct Target {
 
 /// A listening socket on a loop.
 pub(crate) struct Listener {
-    pub(crate) socket: OwnedFd,
+    pub(crate) socket: Arc<OwnedFd>,
     /// Waits for the next tick, because nothing can be accepted now.
     pub(crate) paused: bool,
     target: Target,
@@ -169,7 +175,7 @@ pub(crate) struct Listener {
 
 impl Listener {
     /// Deals connections to the loops of `target` in turn.
-    pub(crate) const fn new(socket: OwnedFd, target: Target) -> Self {
+    pub(crate) const fn new(socket: Arc<OwnedFd>, target: Target) -> Self {
         Self { socket, paused: false, target, next_loop: 0 }
     }
 
@@ -186,6 +192,11 @@ impl Listener {
                 Err(Errno::AGAIN) => return,
                 Err(errno @ (Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)) => {
                     self.target.gate.cannot_accept(errno);
+                    self.paused = true;
+                    return;
+                }
+                // It was shut down, and is about to be dropped.
+                Err(Errno::INVAL) => {
                     self.paused = true;
                     return;
                 }

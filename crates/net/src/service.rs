@@ -78,10 +78,14 @@ impl Service {
     /// for. Not to be called from a task or job of the runtime: it would wait for itself.
     ///
     /// # Errors
-    /// [`StartError`]; it is down, and may be started again.
+    /// [`StartError`]; it is down or about to be, and may be started again.
     pub fn start(&self) -> Result<(), StartError> {
         let until = Instant::now() + self.budget + BEYOND_BUDGET + START;
-        let started = wait_for(self.server.start(), until).ok_or(StartError::Stuck)?;
+        let Some(started) = wait_for(self.server.start(), until) else {
+            // Should it still come to its end, it is undone.
+            let _ = wait_for(self.server.stop(), Instant::now());
+            return Err(StartError::Stuck);
+        };
         started.map_err(StartError::Server)
     }
 
@@ -96,7 +100,7 @@ impl Service {
         let until = Instant::now() + self.budget + BEYOND_BUDGET;
         let stopped = wait_for(self.server.stop(), until);
         // Without an answer a loop is stuck, and nobody drives the deadline.
-        let given_up = stopped.map_or_else(|| self.host.running(), |report| report.given_up);
+        let given_up = stopped.map_or_else(|| self.server.running(), |report| report.given_up);
         let left = self.host.left();
         StopReport { given_up, jobs_dropped: left.jobs_dropped, threads_left: left.threads_left }
     }

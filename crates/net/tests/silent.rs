@@ -138,6 +138,57 @@ fn a_file_system_that_never_answers_hinders_no_other() {
     assert!(service.stop().is_clean());
 }
 
+/// How long each of so many requests of one client took, in order of length.
+fn measure(client: &mut Client, requests: usize) -> Vec<Duration> {
+    let attrs = GetAttrArgs { attr_request: Bitmap::of(&[attr::SIZE, attr::CHANGE]) };
+    let ops = [Op::PutRootFh, to(b"well"), Op::GetAttr(attrs)];
+    let mut took = Vec::with_capacity(requests);
+    for _ in 0..requests {
+        let begin = Instant::now();
+        assert_eq!(client.request(&ops).unwrap().status(), Status::OK);
+        took.push(begin.elapsed());
+    }
+    took.sort();
+    took
+}
+
+/// With `HOLDFAST_SOAK=1` it tells how long another client's GETATTR takes with and without a file
+/// system that hangs, in turns. Without, it shows that the measurement works.
+#[test]
+fn what_another_client_notices_is_measured() {
+    let is_soak = std::env::var_os("HOLDFAST_SOAK").is_some_and(|value| value == "1");
+    let (turns, requests) = if is_soak { (10, 10_000) } else { (1, 100) };
+    let runtime = runtime();
+    let well = Export::new("/well", memory(runtime.world()));
+    let service = serve(&runtime, [well, Export::new("/hung", Arc::new(Silent))]);
+    let mut client = Client::new(service.local_addrs()[0], "other", 2);
+    measure(&mut client, requests);
+    let mut took = [Vec::new(), Vec::new()];
+    for _ in 0..turns {
+        took[0].extend(measure(&mut client, requests));
+        // When its connection is gone, what it waits for stays until the service stops.
+        let session = ask(&service);
+        took[1].extend(measure(&mut client, requests));
+        drop(session);
+        service.stop();
+        service.start().unwrap();
+        // It finds its way back.
+        while client.request(&[Op::PutRootFh]).is_err() {}
+    }
+    took.iter_mut().for_each(|all| all.sort());
+    assert!(took.iter().all(|all| all.len() == turns * requests));
+    for percent in [50, 99] {
+        let [without, with] = took.each_ref().map(|all| all[all.len() * percent / 100 - 1]);
+        let ratio = with.as_secs_f64() / without.as_secs_f64();
+        let told = writeln!(
+            std::io::stderr(),
+            "GETATTR p{percent}: {without:.1?}, beside {ASKED} that hang {with:.1?}: {ratio:.2}"
+        );
+        told.unwrap();
+    }
+    assert_eq!(service.stop().threads_left, 0);
+}
+
 #[test]
 fn a_kernel_that_never_answers_hinders_no_other() {
     let Some(fuse) = Fuse::mount() else {

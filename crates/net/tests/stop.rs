@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -93,6 +93,59 @@ fn a_peer_that_is_gone_does_not_take_its_compounds_with_it() {
     gate.open();
     wait_until(|| running() == 1);
     assert!(service.stop().is_clean());
+}
+
+/// More than a connection has under way at a time: what waits beyond that is begun later.
+#[test]
+fn a_peer_that_has_sent_its_last_request_gets_every_reply() {
+    const SLOTS: u32 = 64;
+    let (service, gate) = gated(PATIENCE);
+    let owners: Vec<_> = (0..5).map(|number| format!("owner {number}")).collect();
+    let mut session = Session::new(&service);
+    let mut ids = Vec::new();
+    for owner in &owners {
+        session = Session::on(session.peer, owner.as_bytes());
+        ids.push(session.id);
+    }
+    let mut asked = Vec::new();
+    for (id, base) in ids.into_iter().zip((1000..).step_by(1000)) {
+        session.id = id;
+        for slot in 0..SLOTS {
+            session.ask(base + slot, slot);
+            asked.push((base + slot, Status::OK));
+        }
+    }
+    session.peer.0.shutdown(Shutdown::Write).unwrap();
+    wait_until(|| gate.came() == 4);
+    gate.open();
+    let mut answered: Vec<_> = asked.iter().map(|_| session.answer()).collect();
+    answered.sort_by_key(|(xid, _)| *xid);
+    assert_eq!(answered, asked);
+    assert!(session.peer.is_closed());
+    assert!(service.stop().is_clean());
+}
+
+/// The loop that has the listeners is busy: the kernel closes them without it.
+#[test]
+fn listeners_close_at_once_even_if_their_loop_is_busy() {
+    let service = start(config());
+    let addr = service.local_addrs()[0];
+    let gate = Arc::new(Gate::default());
+    let in_task = gate.clone();
+    let busy = Box::pin(async move { in_task.pass() });
+    service.runtime().world().spawn(busy).unwrap();
+    wait_until(|| gate.came() == 1);
+    std::thread::scope(|scope| {
+        let stopping = scope.spawn(|| service.stop());
+        wait_until(|| TcpStream::connect(addr).is_err());
+        assert!(!stopping.is_finished(), "it waits for the loop");
+        gate.open();
+        assert!(stopping.join().unwrap().is_clean());
+    });
+    service.start().unwrap();
+    let mut peer = Peer::connect(&service);
+    peer.send(&null(1));
+    peer.expect_null(1);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The loop of COMPOUND (RFC 8881 §16.2): admit, run one operation after the other, cache.
 
-use holdfast_proto::nfs4::{CompoundArgs, CompoundRes, Status, begin_result};
+use holdfast_engine::limits;
+use holdfast_proto::nfs4::{CompoundArgs, CompoundRes, Op, Status, begin_result};
 use holdfast_proto::rpc::{AcceptStat, Call, finish_record, start_accepted};
 use holdfast_proto::xdr::{Reader, Writer};
 
@@ -30,6 +31,27 @@ pub(crate) fn run(mut rq: Request, call: Call) -> impl Future<Output = Writer> +
         finish_record(&mut rq.out, 0);
         std::mem::take(&mut rq.out)
     }
+}
+
+/// The most bytes that the results of a compound have, by what its arguments ask for.
+pub(crate) fn reply_bytes(args: &[u8]) -> usize {
+    /// Of an operation that does not say how much it wants: a link's target, many attributes.
+    const OTHER_BYTES: usize = 4096;
+    let Ok(mut args) = CompoundArgs::decode(Reader::new(args)) else { return 0 };
+    let mut bytes = 0_usize;
+    while let Some(Ok(op)) = args.next_op() {
+        let asked = if let Op::Read(read) = &op {
+            read.count.min(limits::IO_BYTES)
+        } else if let Op::ReadPlus(read) = &op {
+            read.count.min(limits::IO_BYTES)
+        } else if let Op::ReadDir(read) = &op {
+            read.maxcount
+        } else {
+            0
+        };
+        bytes = bytes.saturating_add((asked as usize).max(OTHER_BYTES));
+    }
+    bytes.min(limits::RESPONSE_BYTES as usize)
 }
 
 async fn run_compound(rq: &mut Request, mut args: CompoundArgs<'_>) {

@@ -29,13 +29,16 @@ mod service;
 mod state;
 mod status;
 mod sync;
+mod waiting;
 
 pub use counters::{Counters, Snapshot};
 pub use exports::{Export, ExportError, Exports, Squash};
 #[cfg(feature = "bugs")]
 pub use holdfast_engine::bugs;
 pub use holdfast_engine::server::GraceEnd;
-pub use instance::{Config, Connection, ConnectionError, Instance, Notify, Running, StopReport};
+pub use instance::{
+    Config, Connection, ConnectionError, CrashRecord, Instance, Notify, Running, StopReport,
+};
 pub use records::{ClientRecords, MemoryRecords, RecordError};
-pub use service::{Builder, Host, NoHost, Phase, Server, StartError};
+pub use service::{Builder, Host, NoHost, Phase, Server, StartError, Status};
 pub use state::SessionStatus;

@@ -40,7 +40,7 @@ pub trait ClientRecords: Send + Sync {
     /// The grace period is over: those on record that have not reclaimed hold nothing.
     ///
     /// # Errors
-    /// The end is not on record, and new state must not be granted.
+    /// The end is not on record. No new state is granted until another attempt works.
     fn end_grace(&self, reclaimed: &[Box<[u8]>]) -> Result<(), RecordError>;
 }
 

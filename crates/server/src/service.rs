@@ -3,8 +3,8 @@
 //! ```text
 //!           start          every step done
 //! Down ──────────► Starting ─────────────► Up
-//!   ▲                 │ a step fails        │ stop
-//!   │◄────────────────┘ (unwound)           ▼
+//!   ▲                 │ a step fails, stop  │ stop
+//!   │◄────────────────┘ (undone)            ▼
 //!   └─────────────────────────────────── Stopping
 //!              everything joined
 //! ```
@@ -16,17 +16,26 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_base::{BoxFuture, World};
+use holdfast_base::{BoxFuture, Instant, World};
 use holdfast_engine::server::GraceEnd;
 
 pub use builder::Builder;
-pub use life::Phase;
-use life::{Life, StopNow};
+use life::{Life, Resizing, Starting, StopNow, Stopping, given_up};
+pub use life::{Phase, Status};
 
 use crate::counters::Snapshot;
 use crate::exports::Exports;
-use crate::instance::{Config, Connection, Heritage, Instance, Notify, Running, StopReport};
+use crate::instance::{
+    ABORT_WAIT, Config, Connection, CrashRecord, Heritage, Instance, Notify, Running, StopReport,
+};
 use crate::records::{ClientRecords, RecordError};
+use crate::waiting::{unless, within};
+
+/// How long a stop waits for the listeners to close, if its budget is not used up before.
+const UNLISTEN_WAIT: Duration = Duration::from_secs(5);
+
+/// How long a stop waits for the workers to leave, if its budget is used up.
+const WORKERS_WAIT: Duration = Duration::from_secs(3);
 
 /// What a server needs of the program around it: listeners and workers. The default has none, for
 /// a program that brings connections itself.
@@ -40,18 +49,25 @@ pub trait Host: Send + Sync {
         Ok(())
     }
 
-    /// Closes the listeners. Ready when no further connection comes.
-    fn unlisten(&self) -> BoxFuture<'_, ()> {
+    /// Closes the listeners: the call begins it, without waiting; what it answers is ready when
+    /// no further connection comes.
+    fn unlisten(&self) -> BoxFuture<'static, ()> {
         Box::pin(std::future::ready(()))
     }
 
     /// Makes the number of worker threads `threads`, one at a time: a worker that is too many
-    /// ends after the job it has. Answers the number reached.
+    /// ends after the job it has. Answers the number reached. It may be dropped before it is
+    /// ready: what it has begun is the next call's to end.
     ///
     /// # Errors
     /// A thread could not be started; those that were started stay.
     fn resize(&self, threads: usize) -> BoxFuture<'_, Result<usize, String>> {
         Box::pin(std::future::ready(Ok(threads)))
+    }
+
+    /// Something panicked, and was contained: writes down what it was. Must not wait.
+    fn crashed(&self, record: &CrashRecord) {
+        let _ = record;
     }
 }
 
@@ -76,6 +92,8 @@ pub enum StartError {
     Workers(String),
     /// A listener could not be opened.
     Listen(String),
+    /// It was stopped before it was up.
+    Stopped,
 }
 
 impl std::fmt::Display for StartError {
@@ -84,6 +102,7 @@ impl std::fmt::Display for StartError {
             Self::AlreadyUp => f.write_str("the server is up already"),
             Self::Records(error) => error.fmt(f),
             Self::Closed => f.write_str("the program is stopping"),
+            Self::Stopped => f.write_str("it was stopped before it was up"),
             Self::Exports(why) | Self::Workers(why) | Self::Listen(why) => f.write_str(why),
         }
     }
@@ -102,7 +121,6 @@ struct Shared {
     grace: Duration,
     identity: [u8; 16],
     budget: Duration,
-    threads: usize,
     /// Of the first generation; each adds one.
     first_tag: u32,
     life: Life,
@@ -121,37 +139,46 @@ impl Server {
     }
 
     /// Starts: opens the exports, reads the record of clients, makes the state and begins the
-    /// grace period, starts the workers, opens the listeners. A stop that is under way is waited
-    /// for.
+    /// grace period, all before the first wait, since exports may block; then starts the workers
+    /// and opens the listeners, as a task that goes on when the future is dropped. A start or
+    /// stop that is under way is waited for.
     ///
     /// # Errors
-    /// The step that failed; the ones before it are undone, and the next start finds everything
-    /// as it was.
+    /// The step that failed, or that a stop came; the ones before it are undone, and the next
+    /// start finds everything as it was.
     pub async fn start(&self) -> Result<(), StartError> {
         let shared = &self.shared;
-        let starting = shared.life.begin_start().await?;
-        let instance = shared.start_instance(starting.generation).await?;
-        starting.done(instance);
-        Ok(())
+        let (starting, outcome) = Starting::begin(shared).await?;
+        match shared.make_instance(starting.generation) {
+            Ok(instance) => shared.spawn_start(starting, instance),
+            Err(error) => starting.failed(error, StopReport::default()),
+        }
+        outcome.wait(&shared.life).await
     }
 
     /// Stops: no connection, no request, every reply sent, everything joined. Saying it twice
-    /// waits for the same stop. It goes on when the future is dropped.
+    /// waits for the same stop. A start that is under way is undone; what does not let that happen
+    /// within the budget is named, and is undone when it comes to its end. It goes on when the
+    /// future is dropped.
     pub fn stop(&self) -> impl Future<Output = StopReport> + Send + use<> {
         let shared = self.shared.clone();
         async move {
-            match shared.life.begin_stop().await {
+            let until = shared.world.now() + shared.budget;
+            match Life::begin_stop(&shared, until) {
                 StopNow::Down(report) => report,
-                StopNow::Wait(generation) => shared.life.stopped(generation).await,
-                StopNow::Stop(generation, instance) => {
-                    shared.spawn_stop(instance);
-                    shared.life.stopped(generation).await
+                StopNow::Wait(generation) => shared.life.ended(generation).await,
+                StopNow::Unwind(generation) => shared.unwound(generation, until).await,
+                StopNow::Stop(stopping, instance) => {
+                    let generation = stopping.generation();
+                    shared.spawn_stop(stopping, instance, until);
+                    shared.life.ended(generation).await
                 }
             }
         }
     }
 
     /// Makes the number of workers `threads`; zero stops the server. One that is not up has none.
+    /// One change after the other is made; later starts bring the number that was reached last.
     ///
     /// # Errors
     /// A thread could not be started; the others stay.
@@ -160,25 +187,34 @@ impl Server {
             self.stop().await;
             return Ok(0);
         }
-        let joined = self.instance().and_then(|it| it.enter("a change of the number of workers"));
+        let Some(turn) = Resizing::begin(&self.shared.life).await else { return Ok(0) };
         // The stop waits for it, and takes all workers back afterwards.
+        let joined = turn.instance.enter("a change of the number of workers");
         let Some(_joined) = joined else { return Ok(0) };
-        self.shared.host.resize(threads).await
+        let reached = self.shared.host.resize(threads).await?;
+        turn.keep(reached);
+        Ok(reached)
+    }
+
+    /// Its phase, its generation and its instance, all of one moment.
+    pub fn status(&self) -> Status {
+        self.shared.life.status()
     }
 
     /// Where its life is.
     pub fn phase(&self) -> Phase {
-        self.shared.life.phase()
+        self.status().phase
     }
 
     /// How often it was started.
     pub fn generation(&self) -> u64 {
-        self.shared.life.generation()
+        self.status().generation
     }
 
     /// The instance that is up.
     pub fn instance(&self) -> Option<Arc<Instance>> {
-        self.shared.life.instance()
+        let Status { phase, instance, .. } = self.status();
+        instance.filter(|_| phase == Phase::Up)
     }
 
     /// A new connection's conversation; none while the server is not up.
@@ -186,14 +222,14 @@ impl Server {
         self.instance().map(|instance| instance.connect(notify))
     }
 
-    /// What runs now.
+    /// What runs now: the step of a start or stop that is under way, and what is of the instance.
     pub fn running(&self) -> Vec<Running> {
-        self.shared.life.instance().map(|instance| instance.running()).unwrap_or_default()
+        self.shared.life.running(self.shared.world.now())
     }
 
-    /// What the instance that is up has counted.
+    /// What the instance has counted; of one that is down, what the last one had.
     pub fn counters(&self) -> Snapshot {
-        self.shared.life.instance().map(|instance| instance.counters()).unwrap_or_default()
+        self.shared.life.counters()
     }
 
     /// Why the grace period ended; none while it goes on, or while the server is not up.
@@ -201,7 +237,8 @@ impl Server {
         self.instance()?.grace_ended().await
     }
 
-    /// Ends the grace period by an administrator's word. `false`: there is none to end.
+    /// Ends the grace period by an administrator's word. `false`: there is none to end, or its
+    /// end cannot be recorded now.
     pub async fn end_grace(&self) -> bool {
         match self.instance() {
             Some(instance) => instance.end_grace().await,
@@ -212,17 +249,20 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if let Some(instance) = self.shared.life.stop_at_once() {
-            self.shared.spawn_stop(instance);
+        let shared = &self.shared;
+        let until = shared.world.now() + shared.budget;
+        if let StopNow::Stop(stopping, instance) = Life::begin_stop(shared, until) {
+            shared.spawn_stop(stopping, instance, until);
         }
     }
 }
 
 impl Shared {
-    /// The steps of a start, in order. What a failing step leaves is undone by the drop of the
-    /// instance and the calls here, last first.
-    async fn start_instance(&self, generation: u64) -> Result<Arc<Instance>, StartError> {
+    /// The steps of a start that wait for nothing but the file systems' own opening.
+    fn make_instance(&self, generation: u64) -> Result<Arc<Instance>, StartError> {
+        self.doing("the opening of the exports");
         let exports = (self.open_exports)(&self.world).map_err(StartError::Exports)?;
+        self.doing("the reading of the record of clients");
         let recorded = self.records.load().map_err(StartError::Records)?;
         let config = Config { exports, lease: self.lease, identity: self.identity };
         let heritage = Heritage {
@@ -230,35 +270,97 @@ impl Shared {
             grace: self.grace,
             records: self.records.clone(),
             recorded,
+            host: self.host.clone(),
         };
         let instance = Instance::start_after(self.world.clone(), config, heritage);
-        let instance = Arc::new(instance.map_err(|_closed| StartError::Closed)?);
-        if let Err(why) = self.host.resize(self.threads).await {
-            let _ = self.host.resize(0).await;
-            instance.stop(self.budget).await;
-            return Err(StartError::Workers(why));
+        instance.map(Arc::new).map_err(|_closed| StartError::Closed)
+    }
+
+    fn doing(&self, step: &'static str) {
+        self.life.doing(Some((step, self.world.now())));
+    }
+
+    /// Runs the rest of a start as a task of the world, so that it ends whoever waits for it.
+    fn spawn_start(self: &Arc<Self>, starting: Starting, instance: Arc<Instance>) {
+        starting.made(instance.clone());
+        let shared = self.clone();
+        let start = async move {
+            let mut unlisten = None;
+            let begun = shared.begin(&instance).await;
+            let up = begun.and_then(|()| {
+                starting.up().inspect_err(|_| unlisten = Some(shared.host.unlisten()))
+            });
+            if let Err(error) = up {
+                let until = shared.life.unwind_until();
+                let until = until.unwrap_or_else(|| shared.world.now() + shared.budget);
+                let report = shared.take_down(&instance, unlisten, until).await;
+                drop(instance);
+                starting.failed(error, report);
+            }
+        };
+        // Refused, the task is dropped, and with it what it was to start.
+        let _ = self.world.spawn(Box::pin(start));
+    }
+
+    /// Workers, then listeners. What a step that fails leaves is to be taken down.
+    async fn begin(&self, instance: &Arc<Instance>) -> Result<(), StartError> {
+        if self.life.unwind_until().is_some() {
+            return Err(StartError::Stopped);
         }
-        if let Err(why) = self.host.listen(&instance) {
-            let _ = self.host.resize(0).await;
-            instance.stop(self.budget).await;
-            return Err(StartError::Listen(why));
-        }
-        Ok(instance)
+        self.doing("the start of the workers");
+        let workers = self.host.resize(self.life.threads());
+        let started = unless(self.life.unwinding(), workers).await;
+        started.ok_or(StartError::Stopped)?.map_err(StartError::Workers)?;
+        self.host.listen(instance).map_err(StartError::Listen)
+    }
+
+    /// Waits until a start that was told to is undone, and names what is in the way.
+    async fn unwound(&self, generation: u64, until: Instant) -> StopReport {
+        let most = until + ABORT_WAIT + WORKERS_WAIT;
+        let ended = within(&*self.world, most, self.life.ended(generation)).await;
+        ended.unwrap_or_else(|| StopReport { given_up: self.life.running(self.world.now()) })
     }
 
     /// Runs the stop as a task of the world, so that it ends whoever waits for it.
-    fn spawn_stop(self: &Arc<Self>, instance: Arc<Instance>) {
+    fn spawn_stop(self: &Arc<Self>, stopping: Stopping, instance: Arc<Instance>, until: Instant) {
         let shared = self.clone();
+        // Before the task is run: its loop may be busy.
+        let unlisten = self.host.unlisten();
         let stop = async move {
-            shared.host.unlisten().await;
-            let report = instance.stop(shared.budget).await;
-            let _ = shared.host.resize(0).await;
+            let report = shared.take_down(&instance, Some(unlisten), until).await;
             drop(instance);
-            shared.life.ended(report);
+            stopping.done(report);
         };
-        if self.world.spawn(Box::pin(stop)).is_err() {
-            // The world stops everything itself, and joins it.
-            self.life.ended(StopReport::default());
+        // Refused, the task is dropped: the world stops everything itself, and joins it.
+        let _ = self.world.spawn(Box::pin(stop));
+    }
+
+    /// Takes down listeners, instance and workers. What does not end in time is in the report.
+    async fn take_down(
+        &self,
+        instance: &Instance,
+        unlisten: Option<BoxFuture<'static, ()>>,
+        until: Instant,
+    ) -> StopReport {
+        let world = &*self.world;
+        let mut report = StopReport::default();
+        if let Some(unlisten) = unlisten {
+            let began = world.now();
+            self.doing("the closing of the listeners");
+            if within(world, until.min(began + UNLISTEN_WAIT), unlisten).await.is_none() {
+                let what = "the closing of the listeners";
+                report.given_up.push(given_up(what, began, world.now()));
+            }
         }
+        self.life.doing(None);
+        let stopped = instance.stop(until.since(world.now())).await;
+        report.given_up.extend(stopped.given_up);
+        let began = world.now();
+        self.doing("the end of the workers");
+        let workers = self.host.resize(0);
+        if within(world, until.max(began + WORKERS_WAIT), workers).await.is_none() {
+            report.given_up.push(given_up("the end of the workers", began, world.now()));
+        }
+        report
     }
 }

@@ -220,10 +220,7 @@ impl State {
         let mut dead = Vec::new();
         for table in &self.sessions {
             let table = table.read().unwrap_or_else(PoisonError::into_inner);
-            let over = |cell: &&Arc<SessionCell>| {
-                cell.is_dead() && cell.peek(|session| session.slots.busy()) == 0
-            };
-            dead.extend(table.values().filter(over).cloned());
+            dead.extend(table.values().filter(|cell| cell.is_over()).cloned());
         }
         for cell in dead {
             self.remove_session(&cell.id);
@@ -241,6 +238,17 @@ impl State {
         for table in &self.sessions {
             let table = table.read().unwrap_or_else(PoisonError::into_inner);
             table.values().for_each(|cell| cell.retarget());
+        }
+    }
+
+    /// Forgets the dead sessions of one client. For use inside the clients' piece.
+    pub(crate) fn forget_dead_sessions_of(&self, clients: &mut Clients, client: ClientId) {
+        let now = self.now();
+        for id in clients.sessions(client).to_vec() {
+            if self.session(&id).is_ok_and(|cell| cell.is_over()) {
+                self.remove_session(&id);
+                clients.session_destroyed(client, id, now);
+            }
         }
     }
 

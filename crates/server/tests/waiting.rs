@@ -290,3 +290,46 @@ fn no_more_compounds_wait_than_there_is_room_for() {
     assert_eq!(replies.len(), records.len(), "the rest goes on when there is room");
     assert!(replies.iter().all(|reply| reply.status() == Status::NOENT));
 }
+
+/// A slow file system and a client with many large reads under way: the replies that can come are
+/// counted before they do.
+#[test]
+fn replies_to_come_are_bounded_in_bytes_and_what_was_left_lying_is_answered() {
+    const READS: usize = 60;
+    let (server, probe) = Server::probed();
+    let terms = holdfast_proto::nfs4::ChannelAttrs {
+        maxrequests: 64,
+        maxrequestsize: 2 << 20,
+        maxresponsesize: 2 << 20,
+        ..support::client::FORE
+    };
+    let mut client = Client::with_terms(&server.instance, "a", 2, terms);
+    assert_eq!(client.status(&[ops::reclaim_complete()]), Status::OK);
+    let (fh, stateid) = client.make_file(b"file");
+    let half = vec![5; 1 << 19];
+    for offset in [0, 1 << 19] {
+        let write = [ops::put(&fh), ops::write(stateid, offset, &half)];
+        assert_eq!(client.status(&write), Status::OK);
+    }
+    probe.set("read", Mood::Later);
+    for slot in 0..READS {
+        send(&mut client, slot, false, &[ops::put(&fh), ops::read(stateid, 0, 1 << 20)]);
+    }
+    assert_eq!(probe.calls("read"), 16, "16 MiB may come");
+    assert!(!client.peer.connection.wants_input() && !client.peer.connection.is_quiet());
+    let mut answered = 0;
+    while server.world.run_job() {
+        client.peer.resume().expect("the connection lives");
+        answered += replies(&mut client).iter().filter(|it| it.status() == Status::OK).count();
+        assert!(probe.calls("read") <= answered + 16);
+    }
+    assert_eq!((answered, probe.calls("read")), (READS, READS));
+    assert!(client.peer.connection.wants_input() && client.peer.connection.is_quiet());
+
+    for slot in 0..READS {
+        send(&mut client, slot, false, &[ops::put(&fh), ops::read(stateid, 0, 100)]);
+    }
+    assert_eq!(probe.calls("read"), 2 * READS, "small ones are all begun");
+    settle(&server, &mut client);
+    assert_eq!(replies(&mut client).len(), READS);
+}

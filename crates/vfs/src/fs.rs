@@ -21,6 +21,15 @@ pub trait ReadSink: Send {
         self.buf(data.len()).copy_from_slice(data);
         self.filled(data.len());
     }
+
+    /// Takes what a read of `len` bytes at `offset` gives of a file with these contents.
+    fn slice(&mut self, contents: &[u8], offset: u64, len: usize) -> ReadEnd {
+        let start = usize::try_from(offset).unwrap_or(usize::MAX);
+        let rest = contents.get(start..).unwrap_or_default();
+        let data = &rest[..len.min(rest.len())];
+        self.bytes(data);
+        ReadEnd { count: data.len(), eof: data.len() == rest.len() }
+    }
 }
 
 /// One entry of a listing.
@@ -380,4 +389,40 @@ pub trait FileSystem: Send + Sync {
 
 fn granted(attr: crate::Result<Attr>, cred: &Cred, want: Access) -> crate::Result<Access> {
     attr.map(|attr| access::granted(cred, &attr, want))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Default)]
+    struct Bytes(Vec<u8>, usize);
+
+    impl ReadSink for Bytes {
+        fn buf(&mut self, len: usize) -> &mut [u8] {
+            self.0.resize(self.1 + len, 0);
+            &mut self.0[self.1..]
+        }
+
+        fn filled(&mut self, len: usize) {
+            self.1 += len;
+        }
+    }
+
+    #[test]
+    fn a_slice_is_read_as_a_file_of_its_contents() {
+        let cases: [(u64, usize, &[u8], bool); 6] = [
+            (0, 3, b"abc", false),
+            (0, 5, b"abcde", true),
+            (3, 100, b"de", true),
+            (5, 1, b"", true),
+            (u64::MAX, 1, b"", true),
+            (2, 0, b"", false),
+        ];
+        for (offset, len, data, eof) in cases {
+            let mut sink = Bytes::default();
+            let end = sink.slice(b"abcde", offset, len);
+            assert_eq!((&sink.0[..], end), (data, ReadEnd { count: data.len(), eof }));
+        }
+    }
 }

@@ -149,6 +149,31 @@ pub struct Attr {
     pub btime: Option<Time>,
 }
 
+impl Attr {
+    /// An object that everybody may read and nobody may change, of one name, owned by root, as old
+    /// as the epoch: for a file system that has no more to say, or says it with `..`.
+    pub const fn new(kind: FileKind, fileid: u64, fsid: Fsid, size: u64) -> Self {
+        let epoch = Time { sec: 0, nsec: 0 };
+        Self {
+            kind,
+            mode: if matches!(kind, FileKind::Directory) { 0o555 } else { 0o444 },
+            nlink: 1,
+            uid: 0,
+            gid: 0,
+            size,
+            used: size,
+            fileid,
+            fsid,
+            rdev: (0, 0),
+            change: 1,
+            atime: epoch,
+            mtime: epoch,
+            ctime: epoch,
+            btime: None,
+        }
+    }
+}
+
 /// The change attribute before and after an operation (RFC 8881 §3.3.3): of the directory whose
 /// entries it changes, or of the object whose extended attributes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -321,6 +321,11 @@ impl Clients {
         }
     }
 
+    /// The sessions of a client.
+    pub fn sessions(&self, client: ClientId) -> &[SessionId] {
+        self.records.get(&client).map_or(&[], |record| &record.sessions)
+    }
+
     /// DESTROY_CLIENTID (RFC 8881 §18.50).
     ///
     /// # Errors

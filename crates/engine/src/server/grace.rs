@@ -6,7 +6,7 @@
 //! start ───────────────────────────────► Over
 //!   │ clients recorded                    ▲
 //!   ▼      all reclaimed, time, forced    │ end_recorded
-//!  Open ─────────────────────────────► Ending
+//!  Open ─────────────────────────────► Ending ◄─► Unrecorded
 //! ```
 
 use alloc::boxed::Box;
@@ -36,6 +36,8 @@ enum State {
     Open(Open),
     /// The end is being recorded: nothing can be reclaimed, nothing new is granted.
     Ending(GraceEnd),
+    /// The end could not be recorded: as before, until an attempt works.
+    Unrecorded(GraceEnd),
     Over(GraceEnd),
 }
 
@@ -82,7 +84,7 @@ impl Grace {
     pub const fn ended(&self) -> Option<GraceEnd> {
         match self.state {
             State::Over(reason) => Some(reason),
-            State::Open(_) | State::Ending(_) => None,
+            State::Open(_) | State::Ending(_) | State::Unrecorded(_) => None,
         }
     }
 
@@ -112,8 +114,8 @@ impl Grace {
     }
 
     /// An owner has reclaimed everything. `Some`: that was the last one, and the caller must
-    /// record the end, then call [`Grace::end_recorded`]. Of all that can end a grace period,
-    /// exactly one answers so.
+    /// record the end, then call [`Grace::end_recorded`] or [`Grace::end_failed`]. Of all that can
+    /// end a grace period, exactly one answers so; after a failure, the next look or word does.
     pub fn reclaim_complete(&mut self, owner: &[u8]) -> Option<GraceEnd> {
         let State::Open(open) = &mut self.state else { return None };
         open.missing.remove(owner);
@@ -136,6 +138,9 @@ impl Grace {
         {
             return Some(reason);
         }
+        if let State::Unrecorded(reason) = self.state {
+            return self.begin_end(reason);
+        }
         let State::Open(open) = &mut self.state else { return None };
         if now >= open.until_at_most {
             return self.begin_end(GraceEnd::TwoLeases);
@@ -148,6 +153,7 @@ impl Grace {
     pub fn force(&mut self) -> Option<GraceEnd> {
         match self.state {
             State::Open(_) => self.begin_end(GraceEnd::Forced),
+            State::Unrecorded(reason) => self.begin_end(reason),
             State::Ending(_) | State::Over(_) => None,
         }
     }
@@ -161,6 +167,13 @@ impl Grace {
     pub fn end_recorded(&mut self) {
         if let State::Ending(reason) = self.state {
             self.state = State::Over(reason);
+        }
+    }
+
+    /// The end could not be recorded: nothing is granted, and it is to be tried again.
+    pub fn end_failed(&mut self) {
+        if let State::Ending(reason) = self.state {
+            self.state = State::Unrecorded(reason);
         }
     }
 }
@@ -221,6 +234,25 @@ mod tests {
     fn a_record_that_is_removed_is_not_waited_for() {
         let mut grace = grace(&[b"a"]);
         assert_eq!(grace.forget(b"a"), Some(GraceEnd::AllReclaimed));
+    }
+
+    #[test]
+    fn an_end_that_is_not_on_record_is_tried_again_by_one_at_a_time() {
+        let mut grace = grace(&[b"a"]);
+        assert_eq!(grace.reclaim_complete(b"a"), Some(GraceEnd::AllReclaimed));
+        for _ in 0..2 {
+            grace.end_failed();
+            assert_eq!((grace.is_on(), grace.ended()), (true, None));
+            assert_eq!(grace.check_new_state(), Err(Status::GRACE));
+            assert_eq!(grace.check_reclaim(b"a"), Err(Status::NO_GRACE));
+            assert_eq!(grace.tick(START), Some(GraceEnd::AllReclaimed));
+            assert_eq!((grace.tick(START), grace.force()), (None, None), "one is at it");
+        }
+        grace.end_failed();
+        assert_eq!(grace.force(), Some(GraceEnd::AllReclaimed));
+        grace.end_recorded();
+        grace.end_failed();
+        assert_eq!(grace.ended(), Some(GraceEnd::AllReclaimed), "what is over is over");
     }
 
     #[test]

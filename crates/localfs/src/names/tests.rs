@@ -59,7 +59,7 @@ impl Place {
     fn mkdir(&self, cred: &Cred, name: &[u8], attrs: &SetAttr) -> Result<Arc<Node>> {
         let name = Name::new(name)?;
         let made = self.core.make_node(cred, self.root(), &name, &Making::Directory, attrs);
-        self.core.node(&made?.0)
+        self.core.node(&made?.value.0)
     }
 
     fn undo(&self, cred: &Cred, name: &[u8], made: &Node) {

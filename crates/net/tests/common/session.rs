@@ -27,14 +27,18 @@ pub(crate) const CHANNEL: ChannelAttrs = ChannelAttrs {
 /// A client with a session.
 pub(crate) struct Session {
     pub(crate) peer: Peer,
-    id: SessionId,
+    pub(crate) id: SessionId,
 }
 
 impl Session {
     pub(crate) fn new(service: &Service) -> Self {
-        let mut peer = Peer::connect(service);
+        Self::on(Peer::connect(service), b"owner")
+    }
+
+    /// The same on a connection there is already.
+    pub(crate) fn on(mut peer: Peer, ownerid: &[u8]) -> Self {
         let exchange = Op::ExchangeId(Box::new(ExchangeIdArgs {
-            clientowner: ClientOwner { verifier: Verifier([1; 8]), ownerid: b"owner" },
+            clientowner: ClientOwner { verifier: Verifier([1; 8]), ownerid },
             flags: ExchangeIdFlags::empty(),
             state_protect: StateProtectArgs::None,
             client_impl_id: None,

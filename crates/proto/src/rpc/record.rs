@@ -56,6 +56,16 @@ impl fmt::Display for RecordError {
     }
 }
 
+/// What became of the bytes of a fragment.
+enum Step {
+    /// They made a record whole.
+    Record(Record),
+    /// The next fragment follows.
+    Fragment,
+    /// More bytes must come, or a buffer for them.
+    Wait,
+}
+
 /// Cuts records out of a byte stream. Nothing is allocated for a length that a peer only claims:
 /// the memory of a large buffer is touched when its bytes arrive.
 #[derive(Debug)]
@@ -64,32 +74,90 @@ pub struct RecordReader {
     filling: Option<Permit>,
     start: usize,
     end: usize,
-    fragments: Vec<u8>,
-    fragment_count: u32,
+    joining: Option<Joining>,
     limit: usize,
+}
+
+/// A record in several fragments: their bytes move here as they arrive.
+#[derive(Debug)]
+struct Joining {
+    bytes: Joined,
+    fragments: u32,
+    /// Of the fragment that is arriving.
+    left: usize,
+    is_last: bool,
+    /// It has outgrown its place, and the pool has no large buffer now.
+    is_starved: bool,
+}
+
+#[derive(Debug)]
+enum Joined {
+    /// Up to [`SLAB_BYTES`].
+    Small(Vec<u8>),
+    /// A large buffer and how many bytes are in it.
+    Large(Arc<Vec<u8>>, Permit, usize),
+}
+
+impl Joined {
+    fn len(&self) -> usize {
+        match self {
+            Self::Small(bytes) => bytes.len(),
+            Self::Large(_, _, len) => *len,
+        }
+    }
+
+    /// Adds bytes; `false`: the pool has no buffer for so many.
+    fn add(&mut self, more: &[u8], limit: usize, pool: &mut Buffers) -> bool {
+        if let Self::Small(bytes) = self
+            && bytes.len() + more.len() > SLAB_BYTES
+        {
+            let Some((mut large, permit)) = pool.large(limit) else { return false };
+            if let Some(room) = Arc::get_mut(&mut large) {
+                room[..bytes.len()].copy_from_slice(bytes);
+            }
+            *self = Self::Large(large, permit, bytes.len());
+        }
+        match self {
+            Self::Small(bytes) => bytes.extend_from_slice(more),
+            Self::Large(large, _, len) => {
+                if let Some(room) = Arc::get_mut(large) {
+                    room[*len..*len + more.len()].copy_from_slice(more);
+                }
+                *len += more.len();
+            }
+        }
+        true
+    }
+
+    /// The record; the pool has its buffer again when it is dropped.
+    fn finish(self, pool: &mut Buffers) -> Record {
+        match self {
+            Self::Small(bytes) => Record::from_vec(bytes),
+            Self::Large(buffer, _permit, end) => {
+                pool.lend(buffer.clone());
+                Record { buffer, start: 0, end }
+            }
+        }
+    }
 }
 
 impl RecordReader {
     /// A reader that takes records of up to `limit` bytes.
     pub const fn new(limit: usize) -> Self {
-        Self {
-            buffer: None,
-            filling: None,
-            start: 0,
-            end: 0,
-            fragments: Vec::new(),
-            fragment_count: 0,
-            limit,
-        }
+        Self { buffer: None, filling: None, start: 0, end: 0, joining: None, limit }
     }
 
     /// Whether a part of a record has arrived.
     pub const fn is_partial(&self) -> bool {
-        self.end > self.start || self.fragment_count > 0
+        self.end > self.start || self.joining.is_some()
     }
 
-    /// Room for the next bytes of the stream; `None` while the pool has no buffer large enough.
+    /// Room for the next bytes of the stream; `None` while the pool has no buffer large enough:
+    /// ask [`RecordReader::next_record`] first when it may have one again.
     pub fn space<'a>(&'a mut self, pool: &mut Buffers) -> Option<&'a mut [u8]> {
+        if self.joining.as_ref().is_some_and(|joining| joining.is_starved) {
+            return None;
+        }
         let wanted = self.wanted();
         if !self.has_room(wanted) {
             self.move_to_fresh(wanted, pool)?;
@@ -121,9 +189,21 @@ impl RecordReader {
     /// The stream breaks the rules; there will be no further record.
     pub fn next_record(&mut self, pool: &mut Buffers) -> Result<Option<Record>, RecordError> {
         loop {
-            let Some((last, len)) = self.mark() else { return Ok(None) };
-            if len > self.limit || self.fragments.len() + len > self.limit {
+            if self.joining.as_ref().is_some_and(|joining| joining.left > 0 || joining.is_last) {
+                match self.join(pool) {
+                    Step::Record(record) => return Ok(Some(record)),
+                    Step::Wait => return Ok(None),
+                    Step::Fragment => {}
+                }
+            }
+            let Some((is_last, len)) = self.mark() else { return Ok(None) };
+            let joined = self.joining.as_ref().map_or(0, |joining| joining.bytes.len());
+            if len > self.limit || joined + len > self.limit {
                 return Err(RecordError::TooLong { limit: self.limit });
+            }
+            if self.joining.is_some() || !is_last {
+                self.begin_fragment(len, is_last)?;
+                continue;
             }
             let (from, to) = (self.start + MARK_BYTES, self.start + MARK_BYTES + len);
             if self.end < to {
@@ -137,26 +217,48 @@ impl RecordReader {
                 self.buffer = None;
                 (self.start, self.end) = (0, 0);
             }
-            if let Some(record) = self.join(record, last)? {
-                return Ok(Some(record));
-            }
+            return Ok(Some(record));
         }
     }
 
-    fn join(&mut self, fragment: Record, last: bool) -> Result<Option<Record>, RecordError> {
-        if last && self.fragment_count == 0 {
-            return Ok(Some(fragment));
-        }
-        self.fragment_count += 1;
-        if self.fragment_count > FRAGMENTS_MAX {
+    /// Takes the mark of a fragment of a record that has several.
+    fn begin_fragment(&mut self, len: usize, is_last: bool) -> Result<(), RecordError> {
+        let joining = self.joining.get_or_insert_with(|| Joining {
+            bytes: Joined::Small(Vec::new()),
+            fragments: 0,
+            left: 0,
+            is_last: false,
+            is_starved: false,
+        });
+        joining.fragments += 1;
+        if joining.fragments > FRAGMENTS_MAX {
             return Err(RecordError::TooManyFragments);
         }
-        self.fragments.extend_from_slice(fragment.bytes());
-        if !last {
-            return Ok(None);
+        (joining.left, joining.is_last) = (len, is_last);
+        self.start += MARK_BYTES;
+        Ok(())
+    }
+
+    /// Moves what has arrived of a fragment to the fragments before it.
+    fn join(&mut self, pool: &mut Buffers) -> Step {
+        let Some(joining) = &mut self.joining else { return Step::Fragment };
+        let arrived = self.buffer.as_ref().and_then(|buffer| buffer.get(self.start..self.end));
+        let arrived = arrived.unwrap_or_default();
+        let now = &arrived[..arrived.len().min(joining.left)];
+        joining.is_starved = !joining.bytes.add(now, self.limit, pool);
+        if joining.is_starved {
+            return Step::Wait;
         }
-        self.fragment_count = 0;
-        Ok(Some(Record::from_vec(core::mem::take(&mut self.fragments))))
+        self.start += now.len();
+        joining.left -= now.len();
+        match (joining.left, joining.is_last) {
+            (0, true) => {
+                let done = self.joining.take();
+                done.map_or(Step::Wait, |done| Step::Record(done.bytes.finish(pool)))
+            }
+            (0, false) => Step::Fragment,
+            _ => Step::Wait,
+        }
     }
 
     fn mark(&self) -> Option<(bool, usize)> {
@@ -165,10 +267,11 @@ impl RecordReader {
         Some((mark & LAST_FRAGMENT != 0, (mark & !LAST_FRAGMENT) as usize))
     }
 
-    /// Bytes of the fragment that is arriving, mark and all, when known and within the limit.
+    /// Bytes of the record that is arriving, mark and all, when known and within the limit, and
+    /// in one fragment: others are joined elsewhere.
     fn wanted(&self) -> usize {
         match self.mark() {
-            Some((_, len)) if len <= self.limit => MARK_BYTES + len,
+            Some((true, len)) if len <= self.limit && self.joining.is_none() => MARK_BYTES + len,
             _ => 0,
         }
     }

@@ -4,6 +4,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use std::string::ToString;
 
+use super::buffers::SLAB_BYTES;
 use super::*;
 use crate::xdr::{Reader, Writer};
 
@@ -139,6 +140,109 @@ fn large_buffers_are_bounded_and_a_waiting_connection_goes_on() {
     assert!(connections[2].space(&mut pool).is_none());
     drop(connections.remove(0));
     assert!(connections[1].space(&mut pool).is_some());
+}
+
+/// A record of `bytes` in fragments of so many bytes.
+fn in_fragments(record: &[u8], fragment: usize) -> Vec<u8> {
+    let mut stream = Vec::new();
+    let mut pieces = record[4..].chunks(fragment).peekable();
+    while let Some(piece) = pieces.next() {
+        let last = if pieces.peek().is_none() { 0x8000_0000 } else { 0 };
+        stream.extend((piece.len() as u32 | last).to_be_bytes());
+        stream.extend(piece);
+    }
+    stream
+}
+
+#[test]
+fn fragments_of_any_size_are_joined_wherever_they_are_cut() {
+    let data: Vec<u8> = (0..300_000u32).map(|at| (at % 251) as u8).collect();
+    for (len, fragment) in [(10, 1), (50, 7), (300_000, 1000), (300_000, 70_000), (65_500, 65_000)]
+    {
+        let whole = call_bytes(9, sys(), &data[..len]);
+        let stream = in_fragments(&whole, fragment);
+        let second = call_bytes(10, sys(), b"next");
+        for piece in [1, 3, 1400, 65_536, 1 << 20] {
+            if stream.len() / piece > 10_000 {
+                continue;
+            }
+            let (mut c, mut pool) = (Connection::new(RECORD_MAX), pool());
+            let mut calls = Vec::new();
+            for bytes in [&stream[..], &second[..]].concat().chunks(piece) {
+                let mut at = 0;
+                while at < bytes.len() {
+                    let room = c.space(&mut pool).expect("room");
+                    let n = room.len().min(bytes.len() - at);
+                    room[..n].copy_from_slice(&bytes[at..at + n]);
+                    c.received(n);
+                    at += n;
+                    calls.extend(core::iter::from_fn(|| next_call(&mut c, &mut pool)));
+                }
+            }
+            assert_eq!(calls.len(), 2, "{len} in {fragment}, cut in {piece}");
+            assert!(calls[0].args() == &data[..len] && calls[1].args() == b"next");
+            assert!(!c.is_partial());
+        }
+    }
+}
+
+/// Feeds as much as there is room for.
+fn feed_some(c: &mut Connection, pool: &mut Buffers, bytes: &[u8]) -> usize {
+    let mut at = 0;
+    while at < bytes.len()
+        && let Some(room) = c.space(pool)
+    {
+        let n = room.len().min(bytes.len() - at);
+        room[..n].copy_from_slice(&bytes[at..at + n]);
+        c.received(n);
+        at += n;
+        assert!(next_call(c, pool).is_none());
+    }
+    at
+}
+
+#[test]
+fn small_fragments_take_large_buffers_of_the_bounded_number() {
+    let mut pool = pool();
+    let stream = in_fragments(&call_bytes(1, sys(), &vec![3; 200_000]), 1000);
+    let most = stream.len() - 1;
+    let mut connections: Vec<_> = (0..3).map(|_| Connection::new(RECORD_MAX)).collect();
+    let fed: Vec<_> =
+        connections.iter_mut().map(|c| feed_some(c, &mut pool, &stream[..most])).collect();
+    assert_eq!((fed[0], fed[1], pool.large_count()), (most, most, 2));
+    assert!(fed[2] < 2 * SLAB_BYTES + 1000, "it waits with what fits in its own buffers");
+    assert!(next_call(&mut connections[2], &mut pool).is_none());
+    assert!(connections[2].space(&mut pool).is_none(), "there is still none");
+
+    feed(&mut connections[0], &mut pool, &stream[most..]);
+    let call = next_call(&mut connections[0], &mut pool).expect("it is whole");
+    assert_eq!(call.args(), vec![3; 200_000]);
+    assert!(next_call(&mut connections[2], &mut pool).is_none());
+    assert!(connections[2].space(&mut pool).is_none(), "the record is in use");
+    drop(call);
+    assert!(next_call(&mut connections[2], &mut pool).is_none(), "it goes on");
+    let rest = fed[2] + feed_some(&mut connections[2], &mut pool, &stream[fed[2]..most]);
+    assert_eq!(rest, most);
+    feed(&mut connections[2], &mut pool, &stream[most..]);
+    assert!(next_call(&mut connections[2], &mut pool).is_some());
+    drop(connections);
+    assert_eq!(pool.large_count(), 1, "what a connection was filling goes with it");
+}
+
+/// A small fragment, then a large one: they need one buffer, not two.
+#[test]
+fn a_record_in_fragments_never_waits_for_itself() {
+    let mut pool = Buffers::new(RECORD_MAX + 4, 1);
+    let mut c = Connection::new(RECORD_MAX);
+    let whole = call_bytes(1, sys(), &vec![3; 900_000]);
+    for fragment in [100_000, 500_000, 899_000] {
+        let stream = in_fragments(&whole, fragment);
+        let last = stream.len() - 1;
+        assert_eq!(feed_some(&mut c, &mut pool, &stream[..last]), last);
+        feed(&mut c, &mut pool, &stream[last..]);
+        assert_eq!(next_call(&mut c, &mut pool).expect("it is whole").args().len(), 900_000);
+    }
+    assert_eq!(pool.large_count(), 1);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! [`Connection::wants_input`]; [`Connection::resume`] when notified; then send what
 //! [`Connection::transmit`] holds.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
@@ -19,7 +20,8 @@ use holdfast_proto::xdr::Writer;
 use super::Shared;
 use super::place::{self, Place, Ran};
 use super::progress::Progress;
-use super::scope::Ticket;
+use super::scope::{Describe, Ticket};
+use crate::compound;
 use crate::counters::count;
 use crate::principal;
 use crate::request::Request;
@@ -33,6 +35,9 @@ const RECORD_BYTES: usize = limits::REQUEST_BYTES as usize + RPC_HEADER_BYTES;
 const WAITING_MAX: usize = 256;
 /// Bytes of unsent replies, beyond which no more input is taken.
 const UNSENT_MAX: usize = 4 << 20;
+/// Bytes of unsent replies and of those that waiting compounds can still give, beyond which no
+/// more input is taken: file systems that are slow together make no connection hold more.
+const HELD_MAX: usize = 16 << 20;
 /// Places kept for the next compounds.
 const PLACES_KEPT: usize = 4;
 /// A reply buffer that grew beyond this is not kept.
@@ -60,6 +65,8 @@ impl std::error::Error for ConnectionError {}
 struct Waiting {
     xid: u32,
     place: Box<dyn Place>,
+    /// The most bytes that its reply can have.
+    owed: usize,
     /// A stop waits for it, and names it.
     _ticket: Option<Ticket>,
 }
@@ -71,6 +78,10 @@ pub struct Connection {
     notify: Arc<dyn Notify>,
     rpc: rpc::Connection,
     waiting: Slots<Waiting>,
+    /// The most bytes that the replies to what waits can have.
+    owed: usize,
+    /// Whether something that arrived was left lying, because too much waits.
+    is_behind: bool,
     places: Vec<Box<dyn Place>>,
     reply: Vec<u8>,
     refused: u64,
@@ -93,6 +104,8 @@ impl Connection {
             notify,
             rpc: rpc::Connection::new(RECORD_BYTES),
             waiting: Slots::new(WAITING_MAX),
+            owed: 0,
+            is_behind: false,
             places: Vec::new(),
             reply: Vec::new(),
             refused: 0,
@@ -124,22 +137,33 @@ impl Connection {
     }
 
     /// Runs compounds that arrived whole, while more may wait to be done and to be sent. What is
-    /// left lying is run by the next call: make one when replies were sent.
+    /// left lying is run by the next call: make one when it [has work](Self::has_work).
     ///
     /// # Errors
     /// The stream is broken.
     pub fn run_received(&mut self, buffers: &mut Buffers) -> Result<(), ConnectionError> {
-        while self.waiting.len() < WAITING_MAX && self.rpc.pending() < UNSENT_MAX {
+        loop {
+            self.is_behind = self.is_full();
+            if self.is_behind {
+                return Ok(());
+            }
             let message = self.rpc.poll_message(buffers).map_err(|error| self.broken(error));
             self.count_refusals();
             match message? {
                 Some(Message::Call(call)) => self.call(call),
                 // No call is made from this end yet, so `poll_message` dropped the reply.
                 Some(Message::Reply { .. }) => {}
-                None => break,
+                None => return Ok(()),
             }
         }
-        Ok(())
+    }
+
+    /// Whether too much waits to be done or to be sent.
+    fn is_full(&self) -> bool {
+        let pending = self.rpc.pending();
+        self.waiting.len() >= WAITING_MAX
+            || pending >= UNSENT_MAX
+            || pending + self.owed >= HELD_MAX
     }
 
     fn broken(&mut self, error: RecordError) -> ConnectionError {
@@ -208,6 +232,8 @@ impl Connection {
             let progress = Progress::new(&self.server, self.binding.id);
             place::new(self.notify.clone(), progress)
         });
+        // Looked at again only if it waits.
+        let (record, args) = (call.record.clone(), call.args().len());
         match place.start(request, call) {
             Ran::Done(reply) => {
                 self.finish(reply);
@@ -216,14 +242,18 @@ impl Connection {
             Ran::Waiting => {
                 // `run_received` starts nothing when the table is full.
                 let _ticket = self.server.enter(place.progress().clone());
-                let _ = self.waiting.insert(Waiting { xid, place, _ticket });
+                let bytes = record.bytes();
+                let owed = compound::reply_bytes(&bytes[bytes.len() - args..]);
+                self.owed += owed;
+                let _ = self.waiting.insert(Waiting { xid, place, owed, _ticket });
             }
-            Ran::Panicked => self.panicked(xid),
+            Ran::Panicked(panic) => self.panicked(xid, place.progress(), &*panic),
         }
     }
 
-    fn panicked(&mut self, xid: u32) {
+    fn panicked(&mut self, xid: u32, progress: &Progress, panic: &dyn Any) {
         count(&self.server.state.counters.panics);
+        self.server.crashed(progress.describe(), progress.held(), panic);
         self.answer(xid, AcceptStat::SYSTEM_ERR);
     }
 
@@ -254,18 +284,27 @@ impl Connection {
             match waiting.place.resume() {
                 Ran::Waiting => continue,
                 Ran::Done(reply) => self.finish(reply),
-                Ran::Panicked => self.panicked(xid),
+                Ran::Panicked(panic) => {
+                    let progress = waiting.place.progress().clone();
+                    self.panicked(xid, &progress, &*panic);
+                }
             }
             if let Some(done) = self.waiting.remove(id) {
+                self.owed -= done.owed;
                 self.keep(done.place);
             }
         }
         self.run_received(buffers)
     }
 
+    /// Whether something that arrived whole was left lying and can be run now.
+    pub fn has_work(&self) -> bool {
+        self.is_behind && !self.is_full()
+    }
+
     /// Whether more input should be read: not while too much waits to be done or to be sent.
     pub fn wants_input(&self) -> bool {
-        self.waiting.len() < WAITING_MAX && self.rpc.pending() < UNSENT_MAX && !self.is_closing()
+        !self.is_full() && !self.is_closing()
     }
 
     /// Whether the instance stops: the connection is to be dropped when it is
@@ -284,9 +323,9 @@ impl Connection {
         self.rpc.transmit()
     }
 
-    /// Whether nothing runs and nothing waits to be sent.
+    /// Whether nothing runs, nothing waits to be sent, and nothing whole was left lying.
     pub fn is_quiet(&self) -> bool {
-        self.is_done() && self.rpc.pending() == 0
+        self.is_done() && self.rpc.pending() == 0 && !self.is_behind
     }
 
     /// Whether no compound runs. A connection whose peer is gone is dropped only then, so that

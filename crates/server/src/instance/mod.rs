@@ -1,10 +1,12 @@
 //! One run of the service: its exports, its state, its connections as values, and its end.
 
 mod connection;
+mod crash;
 mod place;
 mod progress;
 mod scope;
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
@@ -14,9 +16,11 @@ use std::time::Duration;
 
 use holdfast_base::{Closed, World};
 use holdfast_engine::server::{Grace, GraceEnd};
-use holdfast_proto::nfs4::Verifier;
+use holdfast_proto::nfs4::{SessionId, Verifier};
 
 pub use connection::{Connection, ConnectionError, Notify};
+pub use crash::CrashRecord;
+use crash::{Crashes, caught};
 pub(crate) use progress::Progress;
 pub use scope::Running;
 pub(crate) use scope::Ticket;
@@ -25,14 +29,16 @@ use scope::{Describe, Scope};
 use crate::counters::{Snapshot, count};
 use crate::exports::Exports;
 use crate::records::{ClientRecords, MemoryRecords};
+use crate::service::{Host, NoHost};
 use crate::state::{Origin, SessionStatus, State};
 use crate::sync::{AtomicBool, Mutex, PoisonError};
+use crate::waiting::within;
 
 /// How often the leases are looked after.
 const SWEEP: Duration = Duration::from_secs(1);
 
 /// How long a stop that ran out of its budget waits for what it has aborted.
-const ABORT_WAIT: Duration = Duration::from_secs(1);
+pub(crate) const ABORT_WAIT: Duration = Duration::from_secs(1);
 
 /// What an instance is started with.
 #[derive(Debug)]
@@ -56,6 +62,8 @@ pub(crate) struct Heritage {
     pub(crate) records: Arc<dyn ClientRecords>,
     /// The record as it was read at the start.
     pub(crate) recorded: Vec<Box<[u8]>>,
+    /// Told what panics.
+    pub(crate) host: Arc<dyn Host>,
 }
 
 /// What the operations of an instance share.
@@ -70,6 +78,7 @@ pub(crate) struct Shared {
     scope: Scope,
     notifies: Mutex<BTreeMap<u64, Arc<dyn Notify>>>,
     aborted: AtomicBool,
+    crashes: Crashes,
 }
 
 impl Shared {
@@ -87,6 +96,12 @@ impl Shared {
     /// runs already does not care about.
     fn enter(&self, what: Arc<dyn Describe>) -> Option<Ticket> {
         self.scope.enter(what, self.state.now()).ok()
+    }
+
+    /// Writes down a panic that was contained.
+    fn crashed(&self, what: String, session: Option<(SessionId, u32)>, panic: &dyn Any) {
+        let world = &self.state.world;
+        self.crashes.add((world.wall(), world.now()), what, session, panic);
     }
 
     fn is_aborted(&self) -> bool {
@@ -151,6 +166,7 @@ impl Instance {
             grace: config.lease,
             records: Arc::new(MemoryRecords::new()),
             recorded: Vec::new(),
+            host: Arc::new(NoHost),
         };
         Self::start_after(world, config, heritage)
     }
@@ -186,6 +202,7 @@ impl Instance {
             scope: Scope::default(),
             notifies: Mutex::default(),
             aborted: AtomicBool::new(false),
+            crashes: Crashes::new(heritage.tag, heritage.host),
         });
         count(&shared.state.counters.grace_starts);
         let ticket = shared.scope.enter(Arc::new("the sweep of leases"), world.now())?;
@@ -216,6 +233,11 @@ impl Instance {
         self.shared.state.counters.snapshot()
     }
 
+    /// What panicked and was contained, oldest first: the last few.
+    pub fn crashes(&self) -> Vec<CrashRecord> {
+        self.shared.crashes.kept()
+    }
+
     /// What runs now: connections, compounds that wait for a file system, background tasks.
     pub fn running(&self) -> Vec<Running> {
         self.shared.scope.running(self.shared.state.now())
@@ -231,7 +253,8 @@ impl Instance {
         self.shared.state.grace_ended().await
     }
 
-    /// Ends the grace period now; `false`: there is none.
+    /// Ends the grace period now; `false`: there is none, or the record of clients fails: then it
+    /// goes on for those who want something new, and its end is recorded as soon as that works.
     pub async fn end_grace(&self) -> bool {
         let Some(_joined) = self.enter("a forced end of the grace period") else { return false };
         self.shared.state.force_grace_end().await
@@ -281,19 +304,11 @@ async fn joined_within(shared: &Shared, budget: Duration) -> bool {
     if holdfast_engine::bugs::is_on(holdfast_engine::bugs::Bug::StopDoesNotJoin) {
         return true;
     }
-    let world = &shared.state.world;
-    let mut deadline = world.sleep(world.now() + budget);
-    let mut join = Box::pin(shared.scope.join());
-    std::future::poll_fn(|cx| {
-        if join.as_mut().poll(cx).is_ready() {
-            return std::task::Poll::Ready(true);
-        }
-        deadline.as_mut().poll(cx).map(|()| false)
-    })
-    .await
+    let world = &*shared.state.world;
+    within(world, world.now() + budget, shared.scope.join()).await.is_some()
 }
 
-/// Looks after the leases until the instance stops.
+/// Looks after the leases until the instance stops, whatever panics in one look.
 async fn sweep(shared: Arc<Shared>, ticket: Ticket) {
     let world = shared.state.world.clone();
     loop {
@@ -301,7 +316,10 @@ async fn sweep(shared: Arc<Shared>, ticket: Ticket) {
         if ticket.unless_cancelled(next).await.is_none() {
             return;
         }
-        shared.state.expire().await;
+        if let Err(panic) = caught(shared.state.expire()).await {
+            count(&shared.state.counters.panics);
+            shared.crashed("the sweep of leases".to_owned(), None, &*panic);
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! A place on a connection where one compound at a time runs. Its allocation is made once.
 
+use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -22,8 +23,8 @@ pub(super) enum Ran {
     Done(Writer),
     /// It waits.
     Waiting,
-    /// It panicked, and is gone.
-    Panicked,
+    /// It panicked with this, and is gone.
+    Panicked(Box<dyn Any + Send>),
 }
 
 /// A place, without the type of the future in it.
@@ -87,17 +88,17 @@ where
     }
 
     fn poll(&mut self) -> Ran {
-        let Some(future) = &mut self.future else { return Ran::Panicked };
+        let Some(future) = &mut self.future else { return Ran::Panicked(Box::new("polled again")) };
         let mut cx = Context::from_waker(&self.waker);
         let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut cx)));
         match polled {
             Ok(Poll::Ready(reply)) => Ran::Done(reply),
             Ok(Poll::Pending) => Ran::Waiting,
-            Err(_panic) => {
+            Err(panic) => {
                 // Dropping what panicked drops its slot claim, and with it the session.
                 let future = self.future.take();
                 let _ = catch_unwind(AssertUnwindSafe(|| drop(future)));
-                Ran::Panicked
+                Ran::Panicked(panic)
             }
         }
     }

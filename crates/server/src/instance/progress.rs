@@ -1,9 +1,9 @@
 //! What a compound is doing, for those who wait for it.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
-use holdfast_proto::nfs4::OpNum;
+use holdfast_proto::nfs4::{OpNum, SessionId};
 
 use super::Shared;
 use super::scope::Describe;
@@ -15,20 +15,42 @@ pub(crate) struct Progress {
     xid: AtomicU32,
     op: AtomicU32,
     export: AtomicU32,
+    session: [AtomicU64; 2],
+    slot: AtomicU32,
 }
 
 const NO_EXPORT: u32 = u32::MAX;
+const NO_SLOT: u32 = u32::MAX;
 
 impl Progress {
     pub(super) fn new(server: &Arc<Shared>, connection: u64) -> Self {
         let server = Arc::downgrade(server);
         let (xid, op) = (AtomicU32::new(0), AtomicU32::new(0));
-        Self { server, connection, xid, op, export: AtomicU32::new(NO_EXPORT) }
+        let (export, slot) = (AtomicU32::new(NO_EXPORT), AtomicU32::new(NO_SLOT));
+        Self { server, connection, xid, op, export, session: Default::default(), slot }
     }
 
     pub(super) fn begin(&self, xid: u32) {
         self.xid.store(xid, Ordering::Relaxed);
         self.export.store(NO_EXPORT, Ordering::Relaxed);
+        self.slot.store(NO_SLOT, Ordering::Relaxed);
+    }
+
+    /// It holds a slot from now on.
+    pub(crate) fn holds(&self, session: &SessionId, slot: u32) {
+        let number = u128::from_be_bytes(session.0);
+        let [high, low] = &self.session;
+        high.store((number >> 64) as u64, Ordering::Relaxed);
+        low.store(number as u64, Ordering::Relaxed);
+        self.slot.store(slot, Ordering::Relaxed);
+    }
+
+    /// The slot it holds, if it does.
+    pub(super) fn held(&self) -> Option<(SessionId, u32)> {
+        let slot = self.slot.load(Ordering::Relaxed);
+        let [high, low] = self.session.each_ref().map(|half| half.load(Ordering::Relaxed));
+        let number = u128::from(high) << 64 | u128::from(low);
+        (slot != NO_SLOT).then(|| (SessionId(number.to_be_bytes()), slot))
     }
 
     /// An operation begins, on an object of this export.

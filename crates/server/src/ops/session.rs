@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use holdfast_engine::server::{CreateSession, Created, ExchangeId, SessionTerms};
+use holdfast_engine::server::{Clients, CreateSession, Created, ExchangeId, SessionTerms};
 use holdfast_engine::session::{Admit, Offer, Request as SlotRequest};
 use holdfast_proto::nfs4::{
     BindConnToSessionArgs, BindConnToSessionOk, ClientId, CreateSessionArgs, CreateSessionFlags,
@@ -195,7 +195,12 @@ pub(super) async fn sequence(rq: &mut Request, args: &SequenceArgs) -> Result<Fl
     }
     let (admitted, offer) = admit(rq, &cell, args).await?;
     match admitted {
-        Admitted::Execute(claim) => rq.slot = Some(claim),
+        Admitted::Execute(claim) => {
+            if let Some(progress) = &rq.progress {
+                progress.holds(&args.sessionid, args.slotid);
+            }
+            rq.slot = Some(claim);
+        }
         Admitted::Uncached => count(&rq.server.state.counters.replays),
         Admitted::Replay(reply) => {
             count(&rq.server.state.counters.replays);
@@ -290,8 +295,12 @@ pub(super) async fn destroy_session(
 /// DESTROY_CLIENTID.
 pub(super) async fn destroy_clientid(rq: &mut Request, client: ClientId) -> Result<(), Status> {
     let state = &rq.server.state;
-    let held = |client| state.has_opens(client);
-    let dropped = state.with(state.clients(), |clients| clients.destroy(client, held)).await??;
+    let destroy = |clients: &mut Clients| {
+        // What a panic left does not keep a client from leaving.
+        state.forget_dead_sessions_of(clients, client);
+        clients.destroy(client, |client| state.has_opens(client))
+    };
+    let dropped = state.with(state.clients(), destroy).await??;
     state.drop_client(&dropped).await;
     Ok(())
 }

@@ -135,9 +135,8 @@ impl Builder {
             grace: self.grace.unwrap_or(self.lease),
             identity: self.identity.unwrap_or(fresh),
             budget: self.budget,
-            threads: self.threads,
             first_tag: u32::from_ne_bytes([t0, t1, t2, t3]),
-            life: Life::default(),
+            life: Life::new(self.threads),
         };
         Server { shared: Arc::new(shared) }
     }

@@ -64,11 +64,11 @@ impl State {
         Ok(())
     }
 
-    /// Ends the grace period by an administrator's word; `false`: there is none to end.
+    /// Ends the grace period by an administrator's word; `false`: there is none to end, or the
+    /// end cannot be recorded.
     pub(crate) async fn force_grace_end(&self) -> bool {
         let end = self.with(&self.grace, Grace::force).await.unwrap_or(None);
-        self.end_grace(end).await;
-        end.is_some()
+        self.end_grace(end).await
     }
 
     /// Why the grace period ended, if it did.
@@ -102,21 +102,27 @@ impl State {
         self.end_grace(end).await;
     }
 
-    /// Records the end, then grants new state: the one caller that was told so does it.
-    async fn end_grace(&self, end: Option<GraceEnd>) {
+    /// Records the end, then grants new state: the one caller that was told so does it. `false`:
+    /// it was not told, or the record failed. Then nothing new is granted until it can be
+    /// recorded, which every sweep tries: a restart would offer reclaims of what others have got
+    /// since (RFC 8881 §8.4.3).
+    async fn end_grace(&self, end: Option<GraceEnd>) -> bool {
         if end.is_none() {
-            return;
+            return false;
         }
         let record = |records: &mut Arc<dyn ClientRecords>| {
             let reclaimed = self.enter(&self.clients, |clients| clients.reclaimed())?;
             records.end_grace(&reclaimed).map_err(|error| self.record_failed(&error))
         };
-        // Should the end not be on record, a restart would offer reclaims again: those who hold
-        // nothing find nothing.
-        let _ = self.with(&self.records, record).await;
+        let recorded = self.with(&self.records, record).await.flatten();
+        if recorded.is_err() {
+            let _ = self.with(&self.grace, Grace::end_failed).await;
+            return false;
+        }
         let _ = self.with(&self.grace, Grace::end_recorded).await;
         self.grace_is_on.store(false, Ordering::Release);
         count(&self.counters.grace_ends);
+        true
     }
 
     fn record_failed(&self, _error: &RecordError) -> Status {

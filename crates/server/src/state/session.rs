@@ -130,6 +130,11 @@ impl SessionCell {
         self.dead.load(Ordering::Acquire)
     }
 
+    /// Whether it died and nothing of it runs any more.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_dead() && self.peek(|session| session.slots.busy()) == 0
+    }
+
     /// Reads the session for a decision elsewhere. A poisoned one is dead and reads as it is not
     /// there.
     pub(crate) fn peek<R: Default>(&self, read: impl FnOnce(&Session) -> R) -> R {

@@ -175,7 +175,7 @@ fn no_order_lets_a_client_carry_names_into_the_next_generation() {
 /// T02, with two who stop and one who starts.
 #[test]
 fn everyone_who_stops_is_told_when_it_has_stopped() {
-    let schedules = explore(1, |chooser| {
+    let schedules = explore(0, |chooser| {
         let rig = Rig::up();
         let mut workers = [party(&rig, "a", Deed::Create).1];
         let stop = |rig: &Rig| {

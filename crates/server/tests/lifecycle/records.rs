@@ -76,8 +76,33 @@ fn failures_to_forget_are_counted() {
     assert_eq!(a.bare(&[ops::destroy_session(a.session)]).status(), Status::OK);
     assert_eq!(a.bare(&[ops::destroy_clientid(a.clientid)]).status(), Status::OK);
     assert_eq!(rig.server.counters().record_failures, 1);
-    assert!(rig.end_grace());
+    assert!(!rig.end_grace());
     assert_eq!(rig.server.counters().record_failures, 2);
+}
+
+/// marked, recorded, and only then is anything new granted.
+#[test]
+fn an_end_of_grace_that_cannot_be_recorded_grants_nothing_until_it_can() {
+    let rig = Rig::up();
+    drop(rig.client("a"));
+    rig.restart();
+    rig.records.fail(&["end_grace"]);
+    let mut a = rig.client("a");
+    assert_eq!(a.status(&OPEN), Status::GRACE);
+    assert!(!rig.end_grace(), "nor by an administrator's word");
+    for failures in 3..6 {
+        rig.world.advance(Duration::from_secs(1));
+        assert_eq!((rig.grace_ended(), a.status(&OPEN)), (None, Status::GRACE));
+        assert_eq!(rig.server.counters().record_failures, failures, "each sweep tries once");
+    }
+    assert_eq!(rig.server.counters().grace_ends, 0);
+    rig.records.fail(&[]);
+    rig.world.advance(Duration::from_secs(1));
+    assert_eq!(rig.grace_ended(), Some(holdfast_server::GraceEnd::AllReclaimed));
+    assert_eq!(a.status(&OPEN), Status::OK);
+    assert_eq!((rig.server.counters().grace_ends, rig.log.count("records.end_grace")), (1, 6));
+    rig.world.advance(Duration::from_secs(5));
+    assert_eq!(rig.log.count("records.end_grace"), 6, "it is on record once");
 }
 
 /// The record is of those who may hold state: one who only asked for an id is not among them.

@@ -169,3 +169,67 @@ fn a_stop_leaves_no_worker_whoever_asks_for_more_meanwhile() {
     });
     crate::support::explore::say(&format!("T08: {schedules} schedules of a resize and a stop"));
 }
+
+#[test]
+fn a_number_that_was_reached_is_the_next_starts() {
+    let rig = Rig::down_with(|builder| builder.threads(8));
+    rig.start().expect("it starts");
+    assert_eq!(resized(&rig, 3), Ok(3));
+    rig.restart();
+    assert_eq!(rig.host.threads(), 3);
+    rig.host.break_thread(Some(5));
+    resized(&rig, 6).unwrap_err();
+    assert_eq!(rig.host.threads(), 4);
+    rig.restart();
+    assert_eq!(rig.host.threads(), 3, "one that was not reached would let no start succeed");
+    assert_eq!(resized(&rig, 0), Ok(0));
+    rig.start().expect("it starts");
+    assert_eq!(rig.host.threads(), 3, "a stop is no number");
+}
+
+/// Several who change the number: one after the other.
+#[test]
+fn one_change_of_the_number_is_made_after_the_other() {
+    let crew = Arc::new(Crew::default());
+    let rig = Rig::down_with(|builder| builder.host(crew.clone()).threads(4));
+    rig.start().expect("it starts");
+    crew.set_busy(3, true);
+    let mut smaller = resizing(&rig, 2);
+    assert!(!smaller.settle(&rig.world), "worker 3 is in a request");
+    let mut larger = resizing(&rig, 6);
+    assert!(!larger.settle(&rig.world), "it waits for the one before");
+    assert_eq!(crew.count(), 4);
+    crew.set_busy(3, false);
+    assert!(smaller.settle(&rig.world));
+    assert_eq!((smaller.out, crew.count()), (Some(Ok(2)), 2));
+    assert!(larger.settle(&rig.world));
+    assert_eq!((larger.out, crew.count()), (Some(Ok(6)), 6));
+
+    crew.set_busy(5, true);
+    let mut dropped = resizing(&rig, 1);
+    assert!(!dropped.settle(&rig.world));
+    drop(dropped);
+    assert_eq!(resized(&rig, 7), Ok(7), "who gives up lets the next one go on");
+    crew.set_busy(5, false);
+    assert!(rig.stop().is_clean());
+}
+
+/// One that waits for another does not hold up the stop.
+#[test]
+fn a_change_that_waits_when_the_stop_comes_is_none() {
+    let crew = Arc::new(Crew::default());
+    let rig = Rig::down_with(|builder| builder.host(crew.clone()).threads(4));
+    rig.start().expect("it starts");
+    crew.set_busy(3, true);
+    let mut first = resizing(&rig, 2);
+    assert!(!first.settle(&rig.world));
+    let mut second = resizing(&rig, 6);
+    assert!(!second.settle(&rig.world));
+    let mut stop = Admin::new(rig.server.stop());
+    assert!(!stop.settle(&rig.world));
+    assert!(second.settle(&rig.world));
+    assert_eq!(second.out, Some(Ok(0)));
+    crew.set_busy(3, false);
+    assert!(first.settle(&rig.world) && stop.settle(&rig.world));
+    assert_eq!((crew.count(), rig.server.phase()), (0, Phase::Down));
+}

@@ -76,6 +76,8 @@ fn a_server_that_is_dropped_begins_its_stop() {
 fn a_stop_in_a_world_that_ends_is_done() {
     let rig = Rig::up();
     let mut worker = Worker::new(rig.client("a"));
+    // Whoever looks at it does not keep it going.
+    let _status = rig.server.status();
     rig.world.set_closed(true);
     assert!(rig.stop().is_clean());
     assert_eq!(rig.server.phase(), Phase::Down);
@@ -263,4 +265,64 @@ fn what_runs_is_listed_while_the_server_is_up() {
     drop(worker);
     assert_eq!(rig.server.running().len(), 1, "what was dropped is not listed");
     assert_eq!(rig.server.counters().connections, 1);
+}
+
+/// listeners that do not close.
+#[test]
+fn a_stop_names_listeners_that_do_not_close_and_goes_on() {
+    let rig = Rig::up();
+    rig.host.fail(&["unlisten"]);
+    let mut worker = Worker::new(rig.client("a"));
+    let mut stop = rig.stopping();
+    assert!(!stop.settle(&rig.world));
+    rig.world.advance(Duration::from_secs(4));
+    let running = rig.server.running();
+    assert_eq!(running[0].to_string(), "the closing of the listeners, for 4.0 s");
+    rig.world.advance(Duration::from_secs(1));
+    assert!(!stop.settle(&rig.world));
+    worker.settle();
+    assert!(worker.client.is_none(), "the connection is told");
+    assert!(stop.settle(&rig.world));
+    let report = stop.out.expect("it has ended").to_string();
+    assert_eq!(report, "stopped; gave up on the closing of the listeners, for 5.0 s");
+    assert_eq!((rig.server.phase(), rig.host.threads(), rig.world.tasks()), (Phase::Down, 0, 0));
+    rig.host.fail(&[]);
+    rig.start().expect("it starts again");
+}
+
+/// workers that do not leave.
+#[test]
+fn a_stop_names_workers_that_do_not_leave() {
+    let rig = Rig::up();
+    rig.host.fail(&["resize"]);
+    let mut stop = rig.stopping();
+    assert!(!stop.settle(&rig.world));
+    rig.world.advance(BUDGET);
+    assert!(stop.settle(&rig.world));
+    let report = stop.out.expect("it has ended").to_string();
+    assert_eq!(report, "stopped; gave up on the end of the workers, for 30.0 s");
+}
+
+#[test]
+fn what_stops_can_be_looked_at_until_it_has_stopped() {
+    let rig = Rig::up();
+    rig.probe.set("make_node", Mood::Later);
+    let mut worker = Worker::new(rig.client("a"));
+    worker.send_on(0, &[Op::PutRootFh, ops::mkdir(b"d")]);
+    let counted = rig.server.counters();
+    let mut stop = rig.stopping();
+    assert!(!stop.settle(&rig.world));
+    let status = rig.server.status();
+    assert_eq!((status.phase, status.generation), (Phase::Stopping, 1));
+    let instance = status.instance.expect("it is there until it has stopped");
+    assert!(rig.server.instance().is_none(), "it is not up");
+    let names: Vec<_> = rig.server.running().into_iter().map(|it| it.what).collect();
+    assert!(names[0].starts_with("connection ") && names[1].starts_with("request "), "{names:?}");
+    assert_eq!((rig.server.counters(), instance.counters()), (counted, counted));
+    assert!(rig.world.run_job());
+    worker.settle();
+    assert!(stop.settle(&rig.world));
+    let status = rig.server.status();
+    assert!(status.phase == Phase::Down && status.instance.is_none());
+    assert_eq!((rig.server.running(), rig.server.counters()), (Vec::new(), counted));
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use holdfast_base::{BoxFuture, World};
-use holdfast_server::{ClientRecords, Host, Instance, MemoryRecords, RecordError};
+use holdfast_server::{ClientRecords, CrashRecord, Host, Instance, MemoryRecords, RecordError};
 
 /// What was asked, in order.
 #[derive(Default)]
@@ -103,15 +103,17 @@ pub(crate) struct ScriptedHost {
     threads: Mutex<usize>,
     /// The thread that cannot be started.
     broken_thread: Mutex<Option<usize>>,
+    crashes: Mutex<Vec<CrashRecord>>,
 }
 
 impl ScriptedHost {
     pub(crate) fn new(world: Arc<dyn World>, log: Arc<Log>) -> Self {
         let (failing, threads) = (Failing::default(), Mutex::default());
-        Self { world, log, failing, threads, broken_thread: Mutex::default() }
+        let (broken_thread, crashes) = (Mutex::default(), Mutex::default());
+        Self { world, log, failing, threads, broken_thread, crashes }
     }
 
-    /// From now on these fail.
+    /// From now on these fail: `listen`; or never end: `unlisten`, `resize`.
     pub(crate) fn fail(&self, what: &[&'static str]) {
         self.failing.set(what);
     }
@@ -119,6 +121,11 @@ impl ScriptedHost {
     /// From now on this thread, counted from one, cannot be started.
     pub(crate) fn break_thread(&self, thread: Option<usize>) {
         *self.broken_thread.lock().expect("setting does not panic") = thread;
+    }
+
+    /// What it was told of panics.
+    pub(crate) fn crashes(&self) -> Vec<CrashRecord> {
+        self.crashes.lock().expect("reading does not panic").clone()
     }
 
     pub(crate) fn threads(&self) -> usize {
@@ -142,10 +149,15 @@ impl Host for ScriptedHost {
         if self.failing.is("listen") { Err("port 2049 is in use".to_owned()) } else { Ok(()) }
     }
 
-    fn unlisten(&self) -> BoxFuture<'_, ()> {
-        Box::pin(async {
-            self.world.pause().await;
-            self.log.push("unlisten");
+    fn unlisten(&self) -> BoxFuture<'static, ()> {
+        let (world, log, hangs) =
+            (self.world.clone(), self.log.clone(), self.failing.is("unlisten"));
+        Box::pin(async move {
+            world.pause().await;
+            log.push("unlisten");
+            if hangs {
+                std::future::pending::<()>().await;
+            }
         })
     }
 
@@ -153,11 +165,18 @@ impl Host for ScriptedHost {
         Box::pin(async move {
             loop {
                 self.world.pause().await;
+                if self.failing.is("resize") {
+                    std::future::pending::<()>().await;
+                }
                 if self.step(threads)? {
                     self.log.push(format!("resize {threads}"));
                     return Ok(threads);
                 }
             }
         })
+    }
+
+    fn crashed(&self, record: &CrashRecord) {
+        self.crashes.lock().expect("writing down does not panic").push(record.clone());
     }
 }

@@ -152,6 +152,12 @@ impl TestWorld {
         self.closed.store(closed, Ordering::Release);
     }
 
+    /// Drops all background tasks, as the end of a process does.
+    pub(crate) fn drop_tasks(&self) {
+        let tasks = std::mem::take(&mut self.inner().tasks);
+        drop(tasks);
+    }
+
     /// How many background tasks there are.
     pub(crate) fn tasks(&self) -> usize {
         self.inner().tasks.len()

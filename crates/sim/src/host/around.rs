@@ -65,7 +65,7 @@ impl holdfast_server::Host for Around {
         Ok(())
     }
 
-    fn unlisten(&self) -> BoxFuture<'_, ()> {
+    fn unlisten(&self) -> BoxFuture<'static, ()> {
         self.sim.checkers.lives.down(&self.name);
         Box::pin(self.pause())
     }

@@ -50,8 +50,9 @@ impl Host {
                 self.sim.journal.count("operator", "start failed");
                 self.check_down(&server);
             } else {
-                // A start that was asked for while another one was under way finds it done.
-                if error != StartError::AlreadyUp {
+                // A start that was asked for while another one was under way finds it done, and
+                // a stop that came during a start undoes it.
+                if !matches!(error, StartError::AlreadyUp | StartError::Stopped) {
                     let message = format!("{}: {error}", self.name);
                     self.sim.journal.violation("operator", message);
                 }
