@@ -12,8 +12,8 @@ fn with_name(name: &[u8]) -> Vec<(&'static str, Vec<Op<'_>>)> {
     let saved = || vec![Op::PutRootFh, ops::lookup(b"file"), Op::SaveFh, Op::PutRootFh];
     let twice = || vec![Op::PutRootFh, Op::SaveFh];
     let one = |op| vec![Op::PutRootFh, op];
-    let with = |mut ops: Vec<Op<'static>>, op| {
-        let mut all: Vec<Op<'_>> = ops.drain(..).collect();
+    let with = |ops: Vec<Op<'static>>, op| {
+        let mut all: Vec<Op<'_>> = ops;
         all.push(op);
         all
     };

@@ -3,8 +3,7 @@
 mod support;
 
 use holdfast_proto::nfs4::{
-    Access, AccessArgs, AttrValue, ChannelAttrs, CreateType, Op, OpBody, OpNum, Stateid, Status,
-    attr,
+    Access, AccessArgs, AttrValue, ChannelAttrs, CreateType, Op, OpBody, OpNum, Status, attr,
 };
 use holdfast_server::{Export, Squash};
 use support::client::{Client, FORE};

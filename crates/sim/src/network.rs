@@ -31,6 +31,14 @@ struct Stream {
     reader: Option<Waker>,
 }
 
+impl Stream {
+    /// What has not happened does not happen any more; who is silent stays so.
+    fn forget_faults(&mut self) {
+        self.break_at = None;
+        self.silent_at = self.silent_at.filter(|at| *at <= self.sent);
+    }
+}
+
 struct Link {
     streams: [Stream; 2],
     rng: Rng,
@@ -72,10 +80,12 @@ impl End {
             return;
         }
         let mut rest = bytes;
-        let faults = self.sim.faults();
+        if !self.sim.faults() {
+            stream.forget_faults();
+        }
+        let silent = stream.silent_at;
         let room = |limit: Option<u64>| limit.map_or(usize::MAX, |at| (at - stream.sent) as usize);
-        let silent = stream.silent_at.filter(|_| faults || stream.silent_at <= Some(stream.sent));
-        let upto = room(stream.break_at.filter(|_| faults)).min(room(silent));
+        let upto = room(stream.break_at).min(room(silent));
         let cut = upto < rest.len();
         rest = &rest[..upto.min(rest.len())];
         stream.sent += rest.len() as u64;
@@ -173,5 +183,27 @@ fn break_off(link: &mut Link, now: u64) {
         let at = now.max(stream.last_at);
         stream.eof_at.get_or_insert(at);
         wake(&mut stream.reader);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_that_lived_through_the_faults_is_whole() {
+        let mut stream = Stream { sent: 5, silent_at: Some(9), ..Stream::default() };
+        stream.break_at = Some(7);
+        stream.forget_faults();
+        stream.sent = 20;
+        stream.forget_faults();
+        assert_eq!((stream.silent_at, stream.break_at), (None, None));
+    }
+
+    #[test]
+    fn a_stream_that_is_silent_stays_so() {
+        let mut stream = Stream { sent: 9, silent_at: Some(9), ..Stream::default() };
+        stream.forget_faults();
+        assert_eq!(stream.silent_at, Some(9));
     }
 }
