@@ -16,6 +16,7 @@ pub mod access;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod error;
+mod forward;
 mod fs;
 pub mod memfs;
 mod name;
