@@ -16,7 +16,8 @@ macro_rules! forward {
     (all) => {
         $crate::forward!(getattr, setattr, access, lookup, lookup_parent, readlink);
         $crate::forward!(open, create, make_node, remove, rename, link, readdir);
-        $crate::forward!(read, write, commit, space);
+        $crate::forward!(read, read_plus, seek, write, allocate, deallocate);
+        $crate::forward!(clone_range, copy_range, advise, commit, space);
     };
 
     (getattr) => { $crate::forward!(@getattr(cred: &'a $crate::Cred, node: &'a $crate::Handle)
@@ -51,8 +52,23 @@ macro_rules! forward {
         -> $crate::DirEnd); };
     (read) => { $crate::forward!(@read(file: &'a $crate::File, offset: u64, len: usize,
         sink: &'a mut dyn $crate::ReadSink) -> $crate::ReadEnd); };
+    (read_plus) => { $crate::forward!(@read_plus(file: &'a $crate::File, offset: u64, len: usize,
+        sink: &'a mut dyn $crate::ReadSink) -> $crate::ReadEnd); };
+    (seek) => { $crate::forward!(@seek(file: &'a $crate::File, offset: u64,
+        what: $crate::Content) -> Option<u64>); };
     (write) => { $crate::forward!(@write(cred: &'a $crate::Cred, file: &'a $crate::File,
         offset: u64, data: &'a [u8], stability: $crate::Stability) -> $crate::Written); };
+    (allocate) => { $crate::forward!(@allocate(cred: &'a $crate::Cred, file: &'a $crate::File,
+        offset: u64, len: u64) -> ()); };
+    (deallocate) => { $crate::forward!(@deallocate(cred: &'a $crate::Cred, file: &'a $crate::File,
+        offset: u64, len: u64) -> ()); };
+    (clone_range) => { $crate::forward!(@clone_range(cred: &'a $crate::Cred,
+        from: (&'a $crate::File, u64), to: (&'a $crate::File, u64), len: u64) -> ()); };
+    (copy_range) => { $crate::forward!(@copy_range(cred: &'a $crate::Cred,
+        from: (&'a $crate::File, u64), to: (&'a $crate::File, u64), len: u64)
+        -> $crate::Written); };
+    (advise) => { $crate::forward!(@advise(file: &'a $crate::File, offset: u64, len: u64,
+        advice: $crate::Advice) -> ()); };
     (commit) => { $crate::forward!(@commit(node: &'a $crate::Handle, offset: u64, len: u64)
         -> u64); };
     (space) => { $crate::forward!(@space(cred: &'a $crate::Cred, node: &'a $crate::Handle)

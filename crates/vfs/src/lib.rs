@@ -33,7 +33,7 @@ pub use offload::offload;
 pub use on_runtime::{OnRuntime, Runtime};
 pub use reply::Reply;
 pub use types::{
-    Access, Attr, ChangeAttrType, ChangeInfo, CreateHow, Created, Cred, DirEnd, File, FileKind,
-    Fsid, Groups, HANDLE_MAX, Handle, NAME_MAX, NewNode, OpenMode, Properties, ReadEnd, SetAttr,
-    SetTime, Space, Stability, Time, Want, Written,
+    Access, Advice, Attr, ChangeAttrType, ChangeInfo, Content, CreateHow, Created, Cred, DirEnd,
+    File, FileKind, Fsid, Groups, HANDLE_MAX, Handle, NAME_MAX, NewNode, OpenMode, Properties,
+    ReadEnd, SetAttr, SetTime, Space, Stability, Time, Want, Written,
 };

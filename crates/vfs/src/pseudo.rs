@@ -238,6 +238,7 @@ impl FileSystem for PseudoFs {
             chown_restricted: true,
             durable_handles: true,
             change_attr_type: ChangeAttrType::Undefined,
+            clone_block: None,
         }
     }
 

@@ -72,5 +72,6 @@ impl FileSystem for GatedFs {
 
     holdfast_vfs::forward!(setattr, access, lookup, lookup_parent, readlink);
     holdfast_vfs::forward!(open, create, make_node, remove, rename, link, readdir);
-    holdfast_vfs::forward!(read, write, commit, space);
+    holdfast_vfs::forward!(read, read_plus, seek, write, allocate, deallocate);
+    holdfast_vfs::forward!(clone_range, copy_range, advise, commit, space);
 }

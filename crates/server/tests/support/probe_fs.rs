@@ -111,7 +111,8 @@ impl FileSystem for Probe {
 
     holdfast_vfs::forward!(getattr, setattr, access, lookup, lookup_parent, readlink);
     holdfast_vfs::forward!(open, create, make_node, remove, rename, link, readdir);
-    holdfast_vfs::forward!(read, write, space);
+    holdfast_vfs::forward!(read, read_plus, seek, write, allocate, deallocate);
+    holdfast_vfs::forward!(clone_range, copy_range, advise, space);
 
     fn commit<'a>(&'a self, node: &'a Handle, offset: u64, len: u64) -> Reply<'a, u64> {
         let bits = self.verifier.load(Ordering::Relaxed);

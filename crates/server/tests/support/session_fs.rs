@@ -112,6 +112,7 @@ impl SessionFs {
             chown_restricted: false,
             durable_handles: true,
             change_attr_type: ChangeAttrType::Undefined,
+            clone_block: None,
         };
         for value in answer.attrs().iter() {
             convert::property(&mut properties, &value.expect("it decodes").1);
