@@ -48,3 +48,12 @@ pub const OPENS_PER_CLIENT: usize = 1 << 18;
 
 /// Opens of all clients that share one shard of the state table.
 pub const OPENS_PER_SHARD: usize = 1 << 22;
+
+/// Bytes that one COPY copies before it answers how far it came.
+pub const COPY_BYTES: u64 = 64 << 20;
+
+/// Nanoseconds after which a COPY answers how far it came.
+pub const COPY_NS: u64 = 1_000_000_000;
+
+/// Bytes that a COPY asks of the file system at once.
+pub const COPY_STEP: u64 = 1 << 20;

@@ -114,6 +114,9 @@ async fn is_same(rq: &Request, given: &Fattr<'_>) -> Result<bool, Status> {
     if !given.mask.is_subset(&attrs::supported(rq.minor)) {
         return Err(Status::ATTRNOTSUPP);
     }
+    if given.iter().any(|value| value.is_err()) {
+        return Err(Status::BADXDR);
+    }
     let attr = rq.attr(&fh).await?;
     let mut ours = Writer::default();
     write_in_full(rq, &mut ours, &fh, &attr, &given.mask).await?;

@@ -1,15 +1,18 @@
 //! Operations: who may run when, and which function does it.
 
 mod attr;
+mod copy;
 mod dir;
 mod fh;
 mod io;
 mod lookup;
 mod names;
 mod open;
+mod read_plus;
 mod readdir;
 mod secinfo;
 mod session;
+mod sparse;
 mod table;
 
 use holdfast_proto::nfs4::{Op, OpDecodeError, OpNum, Status};
@@ -122,6 +125,7 @@ pub(crate) async fn run(rq: &mut Request, op: &Op<'_>) -> Result<Flow, Status> {
         Op::Lookup(args) => lookup::lookup(rq, args.objname).await,
         Op::LookupP => lookup::lookup_parent(rq).await,
         Op::Read(args) => io::read(rq, args).await,
+        Op::ReadPlus(args) => read_plus::read_plus(rq, args).await,
         Op::Write(args) => io::write(rq, args).await,
         Op::Open(args) => Box::pin(open::open(rq, args)).await,
         Op::Close(args) => Box::pin(open::close(rq, args)).await,
@@ -143,6 +147,14 @@ pub(crate) async fn run(rq: &mut Request, op: &Op<'_>) -> Result<Flow, Status> {
         Op::DestroyClientId(args) => Box::pin(session::destroy_clientid(rq, args.clientid)).await,
         Op::BindConnToSession(args) => session::bind(rq, args),
         Op::ReclaimComplete(args) => Box::pin(session::reclaim_complete(rq, args.one_fs)).await,
+        Op::Seek(args) => Box::pin(sparse::seek(rq, args)).await,
+        Op::Allocate(args) => Box::pin(sparse::allocate(rq, args)).await,
+        Op::Deallocate(args) => Box::pin(sparse::deallocate(rq, args)).await,
+        Op::IoAdvise(args) => Box::pin(sparse::advise(rq, args)).await,
+        Op::Copy(args) => Box::pin(copy::copy(rq, args)).await,
+        Op::Clone(args) => Box::pin(copy::clone(rq, args)).await,
+        // No copy goes on after its answer: no state id stands for one.
+        Op::OffloadCancel(_) | Op::OffloadStatus(_) => Err(Status::BAD_STATEID),
         Op::GetDirDelegation(_) => dir::no_delegation(rq),
         Op::Illegal(_) => Err(Status::OP_ILLEGAL),
         // Decoded and not offered: specs/exceptions.toml says why.
@@ -155,10 +167,7 @@ pub(crate) async fn run(rq: &mut Request, op: &Op<'_>) -> Result<Flow, Status> {
         Op::GetDeviceInfo(_) | Op::GetDeviceList(_) => Err(Status::NOTSUPP),
         Op::LayoutCommit(_) | Op::LayoutGet(_) | Op::LayoutReturn(_) => Err(Status::NOTSUPP),
         Op::LayoutError(_) | Op::LayoutStats(_) => Err(Status::NOTSUPP),
-        Op::Allocate(_) | Op::Deallocate(_) | Op::Seek(_) => Err(Status::NOTSUPP),
-        Op::ReadPlus(_) | Op::WriteSame(_) | Op::IoAdvise(_) => Err(Status::NOTSUPP),
-        Op::Copy(_) | Op::CopyNotify(_) | Op::Clone(_) => Err(Status::NOTSUPP),
-        Op::OffloadCancel(_) | Op::OffloadStatus(_) => Err(Status::NOTSUPP),
+        Op::WriteSame(_) | Op::CopyNotify(_) => Err(Status::NOTSUPP),
         Op::GetXattr(_) | Op::SetXattr(_) => Err(Status::NOTSUPP),
         Op::ListXattrs(_) | Op::RemoveXattr(_) => Err(Status::NOTSUPP),
     }

@@ -13,6 +13,9 @@ use crate::status;
 /// Cookies stay good for as long as the directory: there is nothing to verify.
 const COOKIE_VERIFIER: Verifier = Verifier([0; 8]);
 
+/// Bytes of a listing of nothing.
+const EMPTY_BYTES: usize = size_of::<Verifier>() + dir::END_BYTES;
+
 /// READDIR.
 pub(super) async fn readdir(rq: &mut Request, args: &ReadDirArgs) -> Result<(), Status> {
     let fh = rq.fh()?;
@@ -23,6 +26,9 @@ pub(super) async fn readdir(rq: &mut Request, args: &ReadDirArgs) -> Result<(), 
         return Err(Status::NOT_SAME);
     }
     let room = (args.maxcount as usize).min(rq.room());
+    if room < EMPTY_BYTES {
+        return Err(Status::TOOSMALL);
+    }
     let limit = rq.out.position() + room;
     if rq.server.exports.pseudo_of(&fh).is_some() {
         return readdir_above(rq, &fh, args, limit).await;

@@ -23,8 +23,8 @@ const fn first(max_reply: usize) -> OpInfo {
     OpInfo { first: true, ..row(false, max_reply) }
 }
 
-const fn minor2() -> OpInfo {
-    OpInfo { minor: 2, ..row(false, 0) }
+const fn minor2(needs_fh: bool, max_reply: usize) -> OpInfo {
+    OpInfo { minor: 2, ..row(needs_fh, max_reply) }
 }
 
 const STATEID: usize = 16;
@@ -61,7 +61,16 @@ pub(crate) const fn of(num: OpNum) -> OpInfo {
         | OpNum::NVERIFY
         | OpNum::GET_DIR_DELEGATION => row(true, 0),
         OpNum::SECINFO | OpNum::SECINFO_NO_NAME => row(true, 16),
-        _ if num.0 > OpNum::RECLAIM_COMPLETE.0 => minor2(),
+        OpNum::ALLOCATE
+        | OpNum::DEALLOCATE
+        | OpNum::CLONE
+        | OpNum::OFFLOAD_CANCEL
+        | OpNum::OFFLOAD_STATUS => minor2(true, 0),
+        OpNum::COPY => minor2(true, 32),
+        OpNum::IO_ADVISE => minor2(true, BITMAP),
+        OpNum::READ_PLUS => minor2(true, 24),
+        OpNum::SEEK => minor2(true, 12),
+        _ if num.0 > OpNum::RECLAIM_COMPLETE.0 => minor2(false, 0),
         _ => row(false, 0),
     }
 }
