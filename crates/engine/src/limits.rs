@@ -69,3 +69,12 @@ pub const LOCK_RANGES_PER_FILE: usize = 1 << 16;
 
 /// Byte ranges locked by one client. Beyond it LOCK answers SERVERFAULT.
 pub const LOCK_RANGES_PER_CLIENT: usize = 1 << 18;
+
+/// Bytes that one COPY copies before it answers how far it came.
+pub const COPY_BYTES: u64 = 64 << 20;
+
+/// Nanoseconds after which a COPY answers how far it came.
+pub const COPY_NS: u64 = 1_000_000_000;
+
+/// Bytes that a COPY asks of the file system at once.
+pub const COPY_STEP: u64 = 1 << 20;

@@ -1,7 +1,7 @@
 //! Descriptors by handle: a sharded table with a second chance for what was used. What is in use
 //! is never thrown out, so all users of an object share one [`Node`].
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -17,14 +17,15 @@ pub(crate) struct Node {
     handle: Handle,
     kind: FileKind,
     opens: AtomicU32,
-    /// The last file opened for writing: the kernel tells it of every failed write-back since.
-    writer: Mutex<Weak<OpenFile>>,
+    /// The files open for writing, oldest first: the kernel tells each of the failed write-backs
+    /// since it was opened, so the oldest hears of all that any of them does.
+    writers: Mutex<BTreeMap<u64, Weak<OpenFile>>>,
 }
 
 impl Node {
     pub(crate) fn new(fd: OwnedFd, handle: Handle, kind: FileKind) -> Self {
-        let (opens, writer) = (AtomicU32::new(0), Mutex::new(Weak::new()));
-        Self { fd, handle, kind, opens, writer }
+        let (opens, writers) = (AtomicU32::new(0), Mutex::default());
+        Self { fd, handle, kind, opens, writers }
     }
 
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
@@ -54,12 +55,22 @@ impl Node {
         self.opens.fetch_sub(1, Ordering::AcqRel) == 1
     }
 
-    pub(crate) fn set_writer(&self, file: &Arc<OpenFile>) {
-        *self.writer.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(file);
+    /// Notes a file opened for writing by its number: a later one has a higher number.
+    pub(crate) fn add_writer(&self, number: u64, file: &Arc<OpenFile>) {
+        self.writers().insert(number, Arc::downgrade(file));
     }
 
-    pub(crate) fn writer(&self) -> Option<Arc<OpenFile>> {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner).upgrade()
+    pub(crate) fn remove_writer(&self, number: u64) {
+        self.writers().remove(&number);
+    }
+
+    /// The file that was opened for writing before all others that still are.
+    pub(crate) fn oldest_writer(&self) -> Option<Arc<OpenFile>> {
+        self.writers().values().find_map(Weak::upgrade)
+    }
+
+    fn writers(&self) -> MutexGuard<'_, BTreeMap<u64, Weak<OpenFile>>> {
+        self.writers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

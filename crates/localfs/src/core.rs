@@ -92,6 +92,8 @@ pub(crate) struct Core {
     /// Whether the file system knows reads that do not wait.
     pub(crate) nowait: AtomicBool,
     pub(crate) verifier: AtomicU64,
+    /// How many files were opened.
+    pub(crate) opens: AtomicU64,
 }
 
 impl Core {

@@ -143,7 +143,7 @@ impl Flush for Core {
 
 impl Core {
     fn sync_object(&self, node: &Node) -> rustix::io::Result<()> {
-        let synced = match node.writer() {
+        let synced = match node.oldest_writer() {
             Some(writer) => sync(writer.fd()),
             None => match self.open_to_sync(node) {
                 Ok(fd) => sync(fd.as_fd()),

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use holdfast_base::World;
 use holdfast_vfs::{
-    Access, Attr, ChangeInfo, CreateHow, Created, Cred, DirEnd, DirEntry, DirSink, Error, File,
-    FileSystem, Handle, NewNode, OpenMode, Properties, ReadEnd, ReadSink, Reply, Result, SetAttr,
-    Space, Stability, Want, Written, XATTR_VALUE_MAX, XattrHow, offload,
+    Access, Advice, Attr, ChangeInfo, Content, CreateHow, Created, Cred, DirEnd, DirEntry, DirSink,
+    Error, File, FileSystem, Handle, NewNode, OpenMode, Properties, ReadEnd, ReadSink, Reply,
+    Result, SetAttr, Space, Stability, Want, Written, XATTR_VALUE_MAX, XattrHow, offload,
 };
 
 use crate::core::Core;
@@ -48,6 +48,26 @@ pub struct LocalFs {
 struct Collected {
     data: Vec<u8>,
     len: usize,
+    /// Where data goes on after a hole, and the hole's length.
+    holes: Vec<(usize, usize)>,
+}
+
+impl Collected {
+    fn give(&self, sink: &mut dyn ReadSink) {
+        let mut at = 0;
+        for (to, hole) in &self.holes {
+            give_some(sink, &self.data[at..*to]);
+            sink.hole(*hole);
+            at = *to;
+        }
+        give_some(sink, &self.data[at..]);
+    }
+}
+
+fn give_some(sink: &mut dyn ReadSink, data: &[u8]) {
+    if !data.is_empty() {
+        sink.bytes(data);
+    }
 }
 
 impl ReadSink for Collected {
@@ -59,6 +79,10 @@ impl ReadSink for Collected {
     fn filled(&mut self, len: usize) {
         self.len += len;
         self.data.truncate(self.len);
+    }
+
+    fn hole(&mut self, len: usize) {
+        self.holes.push((self.len, len));
     }
 }
 
@@ -129,6 +153,14 @@ impl LocalFs {
         };
         let settled = group.settle(objects);
         Reply::later(async move { settled.await.map(|()| value) })
+    }
+
+    /// What waits for a disk, if there is one.
+    fn block_unless_volatile<'a, T: Send + 'static>(
+        &'a self,
+        job: impl FnOnce(&Arc<Core>) -> Result<T> + Send + 'static,
+    ) -> Reply<'a, T> {
+        if self.core.volatile { self.run(job) } else { self.block(job) }
     }
 
     /// The rest of a read of which `before` bytes were given to the sink.
@@ -325,10 +357,7 @@ impl FileSystem for LocalFs {
         len: usize,
         sink: &'a mut dyn ReadSink,
     ) -> Reply<'a, ReadEnd> {
-        let open = ready!(file.get::<OpenFile>());
-        if !open.mode().read {
-            return Reply::now(Err(Error::AccessDenied));
-        }
+        let open = ready!(readable(file));
         let before = if self.prompt {
             match ready!(self.core.read(open, offset, len, Wait::Never, sink)) {
                 Progress::Done(end) => return Reply::now(Ok(end)),
@@ -338,6 +367,40 @@ impl FileSystem for LocalFs {
             0
         };
         self.read_blocking(ready!(file.get_arc()), offset, len, before, sink)
+    }
+
+    fn read_plus<'a>(
+        &'a self,
+        file: &'a File,
+        offset: u64,
+        len: usize,
+        sink: &'a mut dyn ReadSink,
+    ) -> Reply<'a, ReadEnd> {
+        let open = ready!(readable(file));
+        if self.prompt && !ready!(self.core.has_holes(open)) {
+            return self.read(file, offset, len, sink);
+        }
+        if self.core.volatile {
+            return Reply::now(self.core.read_plus(open, offset, len, sink));
+        }
+        let file = ready!(file.get_arc::<OpenFile>());
+        let reading = self.block(move |core| {
+            let mut collected = Collected::default();
+            let end = core.read_plus(&file, offset, len, &mut collected)?;
+            Ok((collected, end))
+        });
+        Reply::later(async move {
+            let (collected, end) = reading.await?;
+            collected.give(sink);
+            Ok(end)
+        })
+    }
+
+    fn seek<'a>(&'a self, file: &'a File, offset: u64, what: Content) -> Reply<'a, Option<u64>> {
+        ready!(readable(file));
+        let file = ready!(file.get_arc::<OpenFile>());
+        // Where the holes are may have to be read from the disk.
+        self.block_unless_volatile(move |core| core.seek(&file, offset, what))
     }
 
     fn write<'a>(
@@ -364,12 +427,68 @@ impl FileSystem for LocalFs {
         self.block(move |core| core.settle(&file, written, stability))
     }
 
+    fn allocate<'a>(
+        &'a self,
+        cred: &'a Cred,
+        file: &'a File,
+        offset: u64,
+        len: u64,
+    ) -> Reply<'a, ()> {
+        let (cred, file) = (*cred, ready!(writable(file)));
+        self.block(move |core| core.allocate(&cred, &file, offset, len))
+    }
+
+    fn deallocate<'a>(
+        &'a self,
+        cred: &'a Cred,
+        file: &'a File,
+        offset: u64,
+        len: u64,
+    ) -> Reply<'a, ()> {
+        let (cred, file) = (*cred, ready!(writable(file)));
+        self.block(move |core| core.deallocate(&cred, &file, offset, len))
+    }
+
+    fn clone_range<'a>(
+        &'a self,
+        cred: &'a Cred,
+        from: (&'a File, u64),
+        to: (&'a File, u64),
+        len: u64,
+    ) -> Reply<'a, ()> {
+        ready!(readable(from.0));
+        let (cred, source, target) = (*cred, ready!(from.0.get_arc()), ready!(writable(to.0)));
+        let (from, to) = (from.1, to.1);
+        self.block(move |core| core.clone_range(&cred, (&source, from), (&target, to), len))
+    }
+
+    fn copy_range<'a>(
+        &'a self,
+        cred: &'a Cred,
+        from: (&'a File, u64),
+        to: (&'a File, u64),
+        len: u64,
+    ) -> Reply<'a, Written> {
+        ready!(readable(from.0));
+        let (cred, source, target) = (*cred, ready!(from.0.get_arc()), ready!(writable(to.0)));
+        let (from, to) = (from.1, to.1);
+        self.block(move |core| core.copy_range(&cred, (&source, from), (&target, to), len))
+    }
+
+    fn advise<'a>(
+        &'a self,
+        file: &'a File,
+        offset: u64,
+        len: u64,
+        advice: Advice,
+    ) -> Reply<'a, ()> {
+        let file = ready!(file.get_arc::<OpenFile>());
+        self.block(move |core| core.advise(&file, offset, len, advice))
+    }
+
     fn commit<'a>(&'a self, node: &'a Handle, _: u64, _: u64) -> Reply<'a, u64> {
         let node = *node;
-        if self.core.volatile {
-            return self.run(move |core| core.commit(&node));
-        }
-        self.block(move |core| core.commit(&node))
+        self.block_unless_volatile(move |core| core.commit(&node))
     }
 
     fn space<'a>(&'a self, _: &'a Cred, node: &'a Handle) -> Reply<'a, Space> {
@@ -400,10 +519,10 @@ impl FileSystem for LocalFs {
             return Reply::now(Err(Error::XattrTooBig));
         }
         if self.prompt {
-            return Reply::now(self.core.setxattr(&cred, &node, &name, value, how));
+            return self.settle(ready!(self.core.setxattr(&cred, &node, &name, value, how)));
         }
         let value = value.to_vec();
-        self.block(move |core| core.setxattr(&cred, &node, &name, &value, how))
+        self.change(move |core| core.setxattr(&cred, &node, &name, &value, how))
     }
 
     fn listxattrs<'a>(&'a self, cred: &'a Cred, node: &'a Handle) -> Reply<'a, Vec<Vec<u8>>> {
@@ -418,6 +537,18 @@ impl FileSystem for LocalFs {
         name: &'a [u8],
     ) -> Reply<'a, ChangeInfo> {
         let (cred, node, name) = (*cred, *node, ready!(XattrName::new(name)));
-        self.run(move |core| core.removexattr(&cred, &node, &name))
+        self.change(move |core| core.removexattr(&cred, &node, &name))
     }
+}
+
+/// The open file, if data may be read from it.
+fn readable(file: &File) -> Result<&OpenFile> {
+    let open: &OpenFile = file.get()?;
+    if open.mode().read { Ok(open) } else { Err(Error::AccessDenied) }
+}
+
+/// The open file, if data may be written to it.
+fn writable(file: &File) -> Result<Arc<OpenFile>> {
+    let open: Arc<OpenFile> = file.get_arc()?;
+    if open.mode().write { Ok(open) } else { Err(Error::AccessDenied) }
 }

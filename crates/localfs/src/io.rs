@@ -104,6 +104,8 @@ impl Core {
         let data = &data[..data.len().min(fits)];
         // Who writes decides whether set-id bits stay and whose reserve is spent.
         self.assume(cred)?;
+        // From before the write: data that is lost while this answers must not seem safe.
+        let verifier = self.verifier.load(Ordering::Acquire);
         let mut count = 0;
         while count < data.len() {
             match pwrite(file.fd(), &data[count..], offset + count as u64) {
@@ -114,7 +116,6 @@ impl Core {
                 Err(errno) => return Err(error(errno)),
             }
         }
-        let verifier = self.verifier.load(Ordering::Acquire);
         Ok(Written { count, stability: Stability::Unstable, verifier })
     }
 

@@ -30,6 +30,7 @@ mod name;
 mod names;
 mod open;
 mod options;
+mod ranges;
 mod rights;
 mod setattr;
 mod stable;

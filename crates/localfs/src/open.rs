@@ -21,6 +21,8 @@ pub(crate) struct OpenFile {
     fd: OwnedFd,
     node: Arc<Node>,
     mode: OpenMode,
+    /// Its place among the files that were opened before and after it.
+    number: u64,
     core: Weak<Core>,
 }
 
@@ -40,6 +42,16 @@ impl OpenFile {
 
 impl Drop for OpenFile {
     fn drop(&mut self) {
+        if self.mode.write {
+            self.node.remove_writer(self.number);
+            // Nobody asks this descriptor any more, and another might not be told.
+            if let Some(core) = self.core.upgrade()
+                && !core.volatile
+                && sys::write_back_failed(self.fd())
+            {
+                core.lost_data();
+            }
+        }
         if !self.node.closed() {
             return;
         }
@@ -137,9 +149,10 @@ impl Core {
     /// The open file around a descriptor.
     pub(crate) fn file(self: &Arc<Self>, fd: OwnedFd, node: Arc<Node>, mode: OpenMode) -> File {
         node.opened();
-        let file = Arc::new(OpenFile { fd, node, mode, core: Arc::downgrade(self) });
+        let number = self.opens.fetch_add(1, Ordering::Relaxed);
+        let file = Arc::new(OpenFile { fd, node, mode, number, core: Arc::downgrade(self) });
         if mode.write {
-            file.node.set_writer(&file);
+            file.node.add_writer(number, &file);
         }
         File::from_arc(file)
     }
@@ -163,7 +176,7 @@ impl Core {
         if self.volatile {
             return Ok(self.verifier.load(Ordering::Acquire));
         }
-        if let Some(writer) = node.writer() {
+        if let Some(writer) = node.oldest_writer() {
             self.sync(writer.fd(), false)?;
         } else {
             self.identity.server()?;

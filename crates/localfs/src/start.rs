@@ -102,6 +102,7 @@ fn probe(
         journal: Journal::probe(&mount, syncs && has_journal(kind_of_fs, &stat)),
         nowait: AtomicBool::new(kind_of_fs != TMPFS),
         verifier: AtomicU64::new(verifier),
+        opens: AtomicU64::new(0),
         mount,
     };
     let known = matches!(kind_of_fs, EXT4 | XFS | BTRFS | TMPFS | F2FS | OVERLAY);
@@ -165,7 +166,8 @@ fn fsid(mount: &OwnedFd, export_id: u32) -> Fsid {
 
 fn properties(stat: &StatFs, durable: bool) -> Properties {
     let blocks = |count: u64| count.saturating_mul(stat.f_bsize as u64);
-    let (link_max, size_max) = match stat.f_type as u32 {
+    let kind = stat.f_type as u32;
+    let (link_max, size_max) = match kind {
         EXT4 => (65_000, blocks(u64::from(u32::MAX))),
         BTRFS => (65_535, i64::MAX as u64),
         _ => (i32::MAX as u32, i64::MAX as u64),
@@ -181,5 +183,6 @@ fn properties(stat: &StatFs, durable: bool) -> Properties {
         durable_handles: durable,
         xattrs: false,
         change_attr_type: ChangeAttrType::TimeMetadata,
+        clone_block: matches!(kind, BTRFS | XFS).then_some(stat.f_bsize as u32),
     }
 }

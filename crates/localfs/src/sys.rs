@@ -131,6 +131,37 @@ pub(crate) fn access(fd: BorrowedFd<'_>, rights: c_int) -> Result<()> {
     Ok(())
 }
 
+/// Lets a range of one file share its blocks with another; `len` 0 is to the source's end.
+pub(crate) fn clone_range(
+    source: BorrowedFd<'_>,
+    from: u64,
+    target: BorrowedFd<'_>,
+    to: u64,
+    len: u64,
+) -> Result<()> {
+    let range = libc::file_clone_range {
+        src_fd: i64::from(source.as_raw_fd()),
+        src_offset: from,
+        src_length: len,
+        dest_offset: to,
+    };
+    // SAFETY: the kernel reads one `struct file_clone_range`, which lives through the call.
+    let result = unsafe { libc::ioctl(target.as_raw_fd(), libc::FICLONERANGE, &raw const range) };
+    check(c_long::from(result))?;
+    Ok(())
+}
+
+/// Whether write-back of an object failed since `fd` was opened or last said so. Starts nothing
+/// and waits for nothing: no page is in the range that it asks about.
+pub(crate) fn write_back_failed(fd: BorrowedFd<'_>) -> bool {
+    const BEYOND_ALL_PAGES: i64 = i64::MAX - 1;
+    let flags = libc::SYNC_FILE_RANGE_WAIT_BEFORE;
+    // SAFETY: the call takes integers and touches no memory of ours.
+    let result = unsafe { libc::sync_file_range(fd.as_raw_fd(), BEYOND_ALL_PAGES, 1, flags) };
+    let unasked = [Errno::INVAL, Errno::SPIPE, Errno::NOSYS, Errno::PERM];
+    check(c_long::from(result)).is_err_and(|errno| !unasked.contains(&errno))
+}
+
 /// Gives this thread its own umask, working directory and root.
 pub(crate) fn unshare_fs() -> Result<()> {
     // SAFETY: only CLONE_FS is unshared; descriptors and memory stay shared.

@@ -15,6 +15,7 @@ use rustix::io::Errno;
 use crate::cache::Node;
 use crate::core::{Core, FdName};
 use crate::errno::{Meaning, error};
+use crate::flush::Changed;
 use crate::sys;
 
 const PREFIX: &[u8] = b"user.";
@@ -94,7 +95,7 @@ impl Core {
         name: &XattrName,
         value: &[u8],
         how: XattrHow,
-    ) -> Result<ChangeInfo> {
+    ) -> Result<Changed<ChangeInfo>> {
         let flags = match how {
             XattrHow::Either => XattrFlags::empty(),
             XattrHow::Create => XattrFlags::CREATE,
@@ -108,7 +109,7 @@ impl Core {
         cred: &Cred,
         handle: &Handle,
         name: &XattrName,
-    ) -> Result<ChangeInfo> {
+    ) -> Result<Changed<ChangeInfo>> {
         self.change_xattrs(cred, handle, |path| removexattr(path, name.as_c_str()))
     }
 
@@ -132,13 +133,13 @@ impl Core {
         cred: &Cred,
         handle: &Handle,
         change: impl FnOnce(&CStr) -> rustix::io::Result<()>,
-    ) -> Result<ChangeInfo> {
+    ) -> Result<Changed<ChangeInfo>> {
         let node = self.with_xattrs(handle)?;
         self.writable()?;
         let before = self.change(&node)?;
         self.assume(cred)?;
         change(FdPath::new(node.fd()).as_c_str()).map_err(meaning)?;
-        Ok(self.change_since(&node, before))
+        Ok(Changed::one(&node, self.change_since(&node, before)))
     }
 
     /// The object of a handle, on a file system with extended attributes.

@@ -59,6 +59,7 @@ pub(crate) const READABLE: Bitmap = Bitmap::of(&[
     attr::TIME_MODIFY,
     attr::MOUNTED_ON_FILEID,
     attr::SUPPATTR_EXCLCREAT,
+    attr::CLONE_BLKSIZE,
     attr::FS_CHARSET_CAP,
     attr::CHANGE_ATTR_TYPE,
     attr::XATTR_SUPPORT,
@@ -71,8 +72,12 @@ pub(crate) const SET_ONLY: Bitmap =
 const SUPPORTED: Bitmap = READABLE.union(&SET_ONLY);
 
 /// Of RFC 7862, RFC 8275 and RFC 8276: not spoken of in minor version 1.
-const MINOR_2: Bitmap =
-    Bitmap::of(&[attr::CHANGE_ATTR_TYPE, attr::MODE_UMASK, attr::XATTR_SUPPORT]);
+const MINOR_2: Bitmap = Bitmap::of(&[
+    attr::CLONE_BLKSIZE,
+    attr::CHANGE_ATTR_TYPE,
+    attr::MODE_UMASK,
+    attr::XATTR_SUPPORT,
+]);
 
 /// Attributes that need [`Space`].
 const SPACE: Bitmap = Bitmap::of(&[
@@ -203,6 +208,8 @@ fn file_system(fattr: &mut FattrWriter<'_>, number: u32, source: &Source<'_>) {
             let (sec, nsec) = (p.time_granularity_ns / NS, p.time_granularity_ns % NS);
             fattr.put(number, Time { sec: i64::from(sec), nsec });
         }
+        // None where nothing is cloned: no client takes that for a unit.
+        attr::CLONE_BLKSIZE => fattr.put(number, p.clone_block.unwrap_or(0)),
         attr::CHANGE_ATTR_TYPE => fattr.put(number, change_attr_type(p.change_attr_type)),
         _ => {
             if let Some(value) = source.space.and_then(|space| space_value(number, space)) {

@@ -26,6 +26,7 @@ pub(crate) const fn of(error: Error) -> Status {
         Error::NotEmpty => Status::NOTEMPTY,
         Error::Stale => Status::STALE,
         Error::BadHandle => Status::BADHANDLE,
+        Error::BeyondEnd => Status::NXIO,
         Error::BadCookie => Status::BAD_COOKIE,
         Error::NotSupported => Status::NOTSUPP,
         Error::Busy => Status::DELAY,

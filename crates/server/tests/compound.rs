@@ -24,7 +24,7 @@ const FREE: [OpNum; 6] = [
 ];
 
 /// What is decoded and not offered.
-const NOT_OFFERED: [OpNum; 29] = [
+const NOT_OFFERED: [OpNum; 20] = [
     OpNum::DELEGPURGE,
     OpNum::DELEGRETURN,
     OpNum::OPENATTR,
@@ -41,19 +41,10 @@ const NOT_OFFERED: [OpNum; 29] = [
     OpNum::LAYOUTRETURN,
     OpNum::SET_SSV,
     OpNum::WANT_DELEGATION,
-    OpNum::ALLOCATE,
-    OpNum::COPY,
     OpNum::COPY_NOTIFY,
-    OpNum::DEALLOCATE,
-    OpNum::IO_ADVISE,
     OpNum::LAYOUTERROR,
     OpNum::LAYOUTSTATS,
-    OpNum::OFFLOAD_CANCEL,
-    OpNum::OFFLOAD_STATUS,
-    OpNum::READ_PLUS,
-    OpNum::SEEK,
     OpNum::WRITE_SAME,
-    OpNum::CLONE,
 ];
 
 fn known() -> impl Iterator<Item = OpNum> {

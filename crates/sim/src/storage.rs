@@ -10,9 +10,8 @@ use std::sync::{Arc, Mutex, Weak};
 use holdfast_server::Instance;
 use holdfast_vfs::memfs::MemFs;
 use holdfast_vfs::{
-    Access, Attr, ChangeInfo, CreateHow, Created, Cred, DirEnd, DirSink, Error, File, FileSystem,
-    Handle, NewNode, OpenMode, Properties, ReadEnd, ReadSink, Reply, SetAttr, Space, Stability,
-    Want, Written, XattrHow,
+    ChangeInfo, CreateHow, Created, Cred, Error, File, FileSystem, Handle, NewNode, OpenMode,
+    Properties, ReadEnd, ReadSink, Reply, SetAttr, Stability, Written, XattrHow,
 };
 
 use self::gate::Gate;
@@ -126,6 +125,25 @@ impl Drop for Descriptor {
     }
 }
 
+/// A call that goes through its gate, has its effect, and is answered.
+macro_rules! through {
+    ($self:ident, $call:expr, $effect:expr) => {{
+        let gate = $self.gate($call);
+        Reply::later(async move {
+            let mut call = Call { view: $self, answered: false };
+            let run = async {
+                gate.before(&$self.disk).await?;
+                let result = $effect;
+                gate.after(&$self.disk).await;
+                result
+            };
+            let result = run.await;
+            call.answered = true;
+            result
+        })
+    }};
+}
+
 impl View {
     /// The view of the instance of a generation.
     pub fn new(disk: Arc<Storage>, name: String, generation: u64) -> Self {
@@ -157,6 +175,15 @@ impl View {
     /// How many files are open.
     pub fn open_files(&self) -> usize {
         self.open.load(Ordering::Relaxed)
+    }
+
+    /// A call that changes nothing, through its gate.
+    fn forward<'a, T: Send + Unpin + 'a>(
+        &'a self,
+        method: &'static str,
+        call: impl FnOnce(&'a MemFs) -> Reply<'a, T> + Send + 'a,
+    ) -> Reply<'a, T> {
+        through!(self, method, call(&self.disk.inner).await)
     }
 
     fn descriptor(&self, file: File, node: Handle) -> File {
@@ -195,25 +222,6 @@ fn inner_of(file: &File) -> holdfast_vfs::Result<&File> {
     file.get::<Descriptor>().map(|descriptor| &descriptor.file)
 }
 
-/// A call that goes through its gate, has its effect, and is answered.
-macro_rules! through {
-    ($self:ident, $call:literal, $effect:expr) => {{
-        let gate = $self.gate($call);
-        Reply::later(async move {
-            let mut call = Call { view: $self, answered: false };
-            let run = async {
-                gate.before(&$self.disk).await?;
-                let result = $effect;
-                gate.after(&$self.disk).await;
-                result
-            };
-            let result = run.await;
-            call.answered = true;
-            result
-        })
-    }};
-}
-
 impl FileSystem for View {
     fn properties(&self) -> Properties {
         self.disk.inner.properties()
@@ -223,9 +231,8 @@ impl FileSystem for View {
         self.disk.inner.root()
     }
 
-    fn getattr<'a>(&'a self, cred: &'a Cred, node: &'a Handle) -> Reply<'a, Attr> {
-        through!(self, "getattr", self.disk.inner.getattr(cred, node).await)
-    }
+    holdfast_vfs::forward!(getattr, access, lookup, lookup_parent, readlink, readdir, space);
+    holdfast_vfs::forward!(getxattr, listxattrs);
 
     fn setattr<'a>(
         &'a self,
@@ -242,22 +249,6 @@ impl FileSystem for View {
             let file = file.map(inner_of).transpose()?;
             self.disk.inner.setattr(cred, node, file, set).await
         })
-    }
-
-    fn access<'a>(&'a self, cred: &'a Cred, node: &'a Handle, want: Access) -> Reply<'a, Access> {
-        through!(self, "access", self.disk.inner.access(cred, node, want).await)
-    }
-
-    fn lookup<'a>(&'a self, cred: &'a Cred, dir: &'a Handle, name: &'a [u8]) -> Reply<'a, Handle> {
-        through!(self, "lookup", self.disk.inner.lookup(cred, dir, name).await)
-    }
-
-    fn lookup_parent<'a>(&'a self, cred: &'a Cred, dir: &'a Handle) -> Reply<'a, Handle> {
-        through!(self, "lookup_parent", self.disk.inner.lookup_parent(cred, dir).await)
-    }
-
-    fn readlink<'a>(&'a self, cred: &'a Cred, node: &'a Handle) -> Reply<'a, Vec<u8>> {
-        through!(self, "readlink", self.disk.inner.readlink(cred, node).await)
     }
 
     fn open<'a>(
@@ -340,22 +331,6 @@ impl FileSystem for View {
         })
     }
 
-    fn readdir<'a>(
-        &'a self,
-        cred: &'a Cred,
-        dir: &'a Handle,
-        cookie: u64,
-        room: usize,
-        want: Want,
-        sink: &'a mut dyn DirSink,
-    ) -> Reply<'a, DirEnd> {
-        through!(
-            self,
-            "readdir",
-            self.disk.inner.readdir(cred, dir, cookie, room, want, sink).await
-        )
-    }
-
     fn read<'a>(
         &'a self,
         file: &'a File,
@@ -402,19 +377,6 @@ impl FileSystem for View {
         })
     }
 
-    fn space<'a>(&'a self, cred: &'a Cred, node: &'a Handle) -> Reply<'a, Space> {
-        through!(self, "space", self.disk.inner.space(cred, node).await)
-    }
-
-    fn getxattr<'a>(
-        &'a self,
-        cred: &'a Cred,
-        node: &'a Handle,
-        name: &'a [u8],
-    ) -> Reply<'a, Vec<u8>> {
-        through!(self, "getxattr", self.disk.inner.getxattr(cred, node, name).await)
-    }
-
     fn setxattr<'a>(
         &'a self,
         cred: &'a Cred,
@@ -427,10 +389,6 @@ impl FileSystem for View {
             self.effect(cred, "setxattr");
             self.disk.inner.setxattr(cred, node, name, value, how).await
         })
-    }
-
-    fn listxattrs<'a>(&'a self, cred: &'a Cred, node: &'a Handle) -> Reply<'a, Vec<Vec<u8>>> {
-        through!(self, "listxattrs", self.disk.inner.listxattrs(cred, node).await)
     }
 
     fn removexattr<'a>(

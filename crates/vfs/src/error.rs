@@ -49,6 +49,8 @@ pub enum Error {
     Stale,
     /// The handle is not one of this file system's.
     BadHandle,
+    /// The offset is at or after the end of the file.
+    BeyondEnd,
     /// The READDIR cookie is not valid in this directory.
     BadCookie,
     /// The file system does not have this operation.
@@ -89,6 +91,7 @@ impl Error {
             Self::NotEmpty => "directory not empty",
             Self::Stale => "stale file handle",
             Self::BadHandle => "not a file handle of this file system",
+            Self::BeyondEnd => "beyond the end of the file",
             Self::BadCookie => "invalid directory position",
             Self::NotSupported => "operation not supported",
             Self::Busy => "temporarily unavailable",

@@ -2,9 +2,9 @@
 //! the conformance suite.
 
 use crate::{
-    Access, Attr, ChangeInfo, CreateHow, Created, Cred, DirEnd, Error, File, Handle, NewNode,
-    OpenMode, Properties, ReadEnd, Reply, SetAttr, Space, Stability, Want, Written, XattrHow,
-    access,
+    Access, Advice, Attr, ChangeInfo, Content, CreateHow, Created, Cred, DirEnd, Error, File,
+    Handle, NewNode, OpenMode, Properties, ReadEnd, Reply, SetAttr, Space, Stability, Want,
+    Written, XattrHow, access,
 };
 
 /// Where a read puts its data. Data arrives in the order of the file.
@@ -29,6 +29,12 @@ pub trait ReadSink: Send {
         let data = &rest[..len.min(rest.len())];
         self.bytes(data);
         ReadEnd { count: data.len(), eof: data.len() == rest.len() }
+    }
+
+    /// Takes `len` zeros that are not stored. Only [`FileSystem::read_plus`] gives them.
+    fn hole(&mut self, len: usize) {
+        self.buf(len)[..len].fill(0);
+        self.filled(len);
     }
 }
 
@@ -282,6 +288,28 @@ pub trait FileSystem: Send + Sync {
         sink: &'a mut dyn ReadSink,
     ) -> Reply<'a, ReadEnd>;
 
+    /// As [`FileSystem::read`], but what is known not to be stored may go to
+    /// [`ReadSink::hole`] in place of zeros. No slower than a read where there are no holes.
+    fn read_plus<'a>(
+        &'a self,
+        file: &'a File,
+        offset: u64,
+        len: usize,
+        sink: &'a mut dyn ReadSink,
+    ) -> Reply<'a, ReadEnd> {
+        self.read(file, offset, len, sink)
+    }
+
+    /// Where the next byte of this content is, from `offset` on. The end of the file counts as a
+    /// hole; none: there is no further data.
+    ///
+    /// - [`BeyondEnd`](crate::Error::BeyondEnd): the offset is at or after the end.
+    /// - [`AccessDenied`](crate::Error::AccessDenied): the file is not open for reading.
+    fn seek<'a>(&'a self, file: &'a File, offset: u64, what: Content) -> Reply<'a, Option<u64>> {
+        let _ = (file, offset, what);
+        Reply::now(Err(Error::NotSupported))
+    }
+
     /// Writes `data` at `offset` with the caller's rights; at least as safe as asked. An error
     /// means that none of it counts as written. Unless the caller is privileged, the file loses
     /// its set-id bits.
@@ -298,6 +326,102 @@ pub trait FileSystem: Send + Sync {
     ) -> Reply<'a, Written> {
         let _ = (cred, file, offset, data, stability);
         Reply::now(Err(Error::ReadOnly))
+    }
+
+    /// Gives a range room, so that writes there find it; a file that ends before the range's end
+    /// grows to it, with zeros. On stable storage when it is answered. Set-id bits go as by a
+    /// write.
+    ///
+    /// - [`AccessDenied`](crate::Error::AccessDenied): the file is not open for writing.
+    /// - [`Invalid`](crate::Error::Invalid): the range is empty.
+    /// - [`TooBig`](crate::Error::TooBig): the range ends after [`Properties::size_max`].
+    /// - [`NoSpace`](crate::Error::NoSpace): there is not room for all of it. What there is may
+    ///   be given, but the size stays.
+    /// - [`NotSupported`](crate::Error::NotSupported): room cannot be promised here.
+    fn allocate<'a>(
+        &'a self,
+        cred: &'a Cred,
+        file: &'a File,
+        offset: u64,
+        len: u64,
+    ) -> Reply<'a, ()> {
+        let _ = (cred, file, offset, len);
+        Reply::now(Err(Error::NotSupported))
+    }
+
+    /// Makes a range read as zeros and frees what can be freed of it; the size stays. On stable
+    /// storage when it is answered. Set-id bits go as by a write.
+    ///
+    /// - [`AccessDenied`](crate::Error::AccessDenied): the file is not open for writing.
+    /// - [`Invalid`](crate::Error::Invalid): the range is empty.
+    /// - [`TooBig`](crate::Error::TooBig): the range ends after [`Properties::size_max`].
+    /// - [`NotSupported`](crate::Error::NotSupported): nothing can be freed here.
+    fn deallocate<'a>(
+        &'a self,
+        cred: &'a Cred,
+        file: &'a File,
+        offset: u64,
+        len: u64,
+    ) -> Reply<'a, ()> {
+        let _ = (cred, file, offset, len);
+        Reply::now(Err(Error::NotSupported))
+    }
+
+    /// Lets a range of one file, `from` an offset, be that of another as well, by sharing what
+    /// is stored: all of it or nothing. `len` 0 is to the source's end. The target grows as by a
+    /// write. On stable storage when it is answered. Set-id bits of the target go as by a write.
+    ///
+    /// - [`AccessDenied`](crate::Error::AccessDenied): the source is not open for reading, or the
+    ///   target not for writing.
+    /// - [`Invalid`](crate::Error::Invalid): the source ends before the range does; the ranges
+    ///   overlap in one file; an offset is no multiple of [`Properties::clone_block`], or the
+    ///   length is none and not to the source's end.
+    /// - [`TooBig`](crate::Error::TooBig): the target would end after [`Properties::size_max`].
+    /// - [`CrossDevice`](crate::Error::CrossDevice): the files cannot share.
+    /// - [`NotSupported`](crate::Error::NotSupported): no files here can.
+    fn clone_range<'a>(
+        &'a self,
+        cred: &'a Cred,
+        from: (&'a File, u64),
+        to: (&'a File, u64),
+        len: u64,
+    ) -> Reply<'a, ()> {
+        let _ = (cred, from, to, len);
+        Reply::now(Err(Error::NotSupported))
+    }
+
+    /// Copies up to `len` bytes from an offset of one file to one of another, in their order.
+    /// Fewer where the source ends, or where the backend prefers to answer early; none only at
+    /// the source's end. Otherwise as an unstable write.
+    ///
+    /// - [`AccessDenied`](crate::Error::AccessDenied): the source is not open for reading, or the
+    ///   target not for writing.
+    /// - [`Invalid`](crate::Error::Invalid): the ranges overlap in one file.
+    /// - [`TooBig`](crate::Error::TooBig): nothing fits below [`Properties::size_max`].
+    /// - [`NotSupported`](crate::Error::NotSupported): the caller should read and write.
+    fn copy_range<'a>(
+        &'a self,
+        cred: &'a Cred,
+        from: (&'a File, u64),
+        to: (&'a File, u64),
+        len: u64,
+    ) -> Reply<'a, Written> {
+        let _ = (cred, from, to, len);
+        Reply::now(Err(Error::NotSupported))
+    }
+
+    /// Says how a range is going to be used; `len` 0 is to the end.
+    ///
+    /// - [`NotSupported`](crate::Error::NotSupported): this advice would make no difference.
+    fn advise<'a>(
+        &'a self,
+        file: &'a File,
+        offset: u64,
+        len: u64,
+        advice: Advice,
+    ) -> Reply<'a, ()> {
+        let _ = (file, offset, len, advice);
+        Reply::now(Err(Error::NotSupported))
     }
 
     /// Makes all that was written to the object stable; `len` 0 is to the end. Answers the

@@ -16,6 +16,7 @@ pub mod access;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod error;
+mod forward;
 mod fs;
 pub mod memfs;
 mod name;
@@ -32,8 +33,8 @@ pub use offload::offload;
 pub use on_runtime::{OnRuntime, Runtime};
 pub use reply::Reply;
 pub use types::{
-    Access, Attr, ChangeAttrType, ChangeInfo, CreateHow, Created, Cred, DirEnd, File, FileKind,
-    Fsid, Groups, HANDLE_MAX, Handle, NAME_MAX, NewNode, OpenMode, Properties, ReadEnd, SetAttr,
-    SetTime, Space, Stability, Time, Want, Written, XATTR_LIST_MAX, XATTR_NAME_MAX,
-    XATTR_VALUE_MAX, XattrHow,
+    Access, Advice, Attr, ChangeAttrType, ChangeInfo, Content, CreateHow, Created, Cred, DirEnd,
+    File, FileKind, Fsid, Groups, HANDLE_MAX, Handle, NAME_MAX, NewNode, OpenMode, Properties,
+    ReadEnd, SetAttr, SetTime, Space, Stability, Time, Want, Written, XATTR_LIST_MAX,
+    XATTR_NAME_MAX, XATTR_VALUE_MAX, XattrHow,
 };

@@ -240,6 +240,7 @@ impl FileSystem for PseudoFs {
             durable_handles: true,
             xattrs: false,
             change_attr_type: ChangeAttrType::Undefined,
+            clone_block: None,
         }
     }
 

@@ -422,6 +422,32 @@ pub struct ReadEnd {
     pub eof: bool,
 }
 
+/// What a part of a file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Stored bytes.
+    Data,
+    /// Zeros that are not stored.
+    Hole,
+}
+
+/// How a range of a file is going to be used, as `posix_fadvise` says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Advice {
+    /// Nothing is known.
+    Normal,
+    /// From lower offsets to higher ones.
+    Sequential,
+    /// In no order.
+    Random,
+    /// Soon.
+    WillNeed,
+    /// Not soon.
+    DontNeed,
+    /// Once.
+    NoReuse,
+}
+
 /// How safe written data is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stability {
@@ -475,6 +501,7 @@ impl Default for Properties {
             durable_handles: false,
             xattrs: false,
             change_attr_type: ChangeAttrType::Undefined,
+            clone_block: None,
         }
     }
 }
@@ -513,4 +540,7 @@ pub struct Properties {
     pub xattrs: bool,
     /// How the change attribute behaves.
     pub change_attr_type: ChangeAttrType,
+    /// What [`FileSystem::clone_range`](crate::FileSystem::clone_range) shares is a multiple of
+    /// this many bytes; nothing where it is known to be absent.
+    pub clone_block: Option<u32>,
 }

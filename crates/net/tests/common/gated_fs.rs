@@ -3,11 +3,7 @@
 use std::sync::{Arc, Condvar, Mutex};
 
 use holdfast_base::World;
-use holdfast_vfs::{
-    Access, Attr, ChangeInfo, CreateHow, Created, Cred, DirEnd, DirSink, Error, File, FileSystem,
-    Handle, NewNode, OpenMode, Properties, ReadEnd, ReadSink, Reply, SetAttr, Space, Stability,
-    Want, Written, XattrHow, offload,
-};
+use holdfast_vfs::{Attr, Cred, Error, FileSystem, Handle, Properties, Reply, offload};
 
 /// What jobs wait for.
 #[derive(Default)]
@@ -45,6 +41,16 @@ pub(crate) struct GatedFs {
     pub(crate) gate: Arc<Gate>,
 }
 
+impl GatedFs {
+    fn forward<'a, T>(
+        &'a self,
+        _: &'static str,
+        call: impl FnOnce(&'a dyn FileSystem) -> Reply<'a, T>,
+    ) -> Reply<'a, T> {
+        call(&*self.inner)
+    }
+}
+
 impl FileSystem for GatedFs {
     fn getattr<'a>(&'a self, cred: &'a Cred, node: &'a Handle) -> Reply<'a, Attr> {
         let (inner, gate) = (self.inner.clone(), self.gate.clone());
@@ -64,163 +70,9 @@ impl FileSystem for GatedFs {
         self.inner.root()
     }
 
-    fn setattr<'a>(
-        &'a self,
-        cred: &'a Cred,
-        node: &'a Handle,
-        file: Option<&'a File>,
-        set: &'a SetAttr,
-    ) -> Reply<'a, ()> {
-        self.inner.setattr(cred, node, file, set)
-    }
-
-    fn access<'a>(&'a self, cred: &'a Cred, node: &'a Handle, want: Access) -> Reply<'a, Access> {
-        self.inner.access(cred, node, want)
-    }
-
-    fn lookup<'a>(&'a self, cred: &'a Cred, dir: &'a Handle, name: &'a [u8]) -> Reply<'a, Handle> {
-        self.inner.lookup(cred, dir, name)
-    }
-
-    fn lookup_parent<'a>(&'a self, cred: &'a Cred, dir: &'a Handle) -> Reply<'a, Handle> {
-        self.inner.lookup_parent(cred, dir)
-    }
-
-    fn readlink<'a>(&'a self, cred: &'a Cred, node: &'a Handle) -> Reply<'a, Vec<u8>> {
-        self.inner.readlink(cred, node)
-    }
-
-    fn open<'a>(
-        &'a self,
-        cred: &'a Cred,
-        node: &'a Handle,
-        mode: OpenMode,
-        owner_override: bool,
-    ) -> Reply<'a, File> {
-        self.inner.open(cred, node, mode, owner_override)
-    }
-
-    fn create<'a>(
-        &'a self,
-        cred: &'a Cred,
-        dir: &'a Handle,
-        name: &'a [u8],
-        how: &'a CreateHow,
-        mode: OpenMode,
-    ) -> Reply<'a, Created> {
-        self.inner.create(cred, dir, name, how, mode)
-    }
-
-    fn make_node<'a>(
-        &'a self,
-        cred: &'a Cred,
-        dir: &'a Handle,
-        name: &'a [u8],
-        kind: NewNode<'a>,
-        attrs: &'a SetAttr,
-    ) -> Reply<'a, (Handle, ChangeInfo)> {
-        self.inner.make_node(cred, dir, name, kind, attrs)
-    }
-
-    fn remove<'a>(
-        &'a self,
-        cred: &'a Cred,
-        dir: &'a Handle,
-        name: &'a [u8],
-    ) -> Reply<'a, ChangeInfo> {
-        self.inner.remove(cred, dir, name)
-    }
-
-    fn rename<'a>(
-        &'a self,
-        cred: &'a Cred,
-        from: (&'a Handle, &'a [u8]),
-        to: (&'a Handle, &'a [u8]),
-    ) -> Reply<'a, (ChangeInfo, ChangeInfo)> {
-        self.inner.rename(cred, from, to)
-    }
-
-    fn link<'a>(
-        &'a self,
-        cred: &'a Cred,
-        node: &'a Handle,
-        dir: &'a Handle,
-        name: &'a [u8],
-    ) -> Reply<'a, ChangeInfo> {
-        self.inner.link(cred, node, dir, name)
-    }
-
-    fn readdir<'a>(
-        &'a self,
-        cred: &'a Cred,
-        dir: &'a Handle,
-        cookie: u64,
-        room: usize,
-        want: Want,
-        sink: &'a mut dyn DirSink,
-    ) -> Reply<'a, DirEnd> {
-        self.inner.readdir(cred, dir, cookie, room, want, sink)
-    }
-
-    fn read<'a>(
-        &'a self,
-        file: &'a File,
-        offset: u64,
-        len: usize,
-        sink: &'a mut dyn ReadSink,
-    ) -> Reply<'a, ReadEnd> {
-        self.inner.read(file, offset, len, sink)
-    }
-
-    fn write<'a>(
-        &'a self,
-        cred: &'a Cred,
-        file: &'a File,
-        offset: u64,
-        data: &'a [u8],
-        stability: Stability,
-    ) -> Reply<'a, Written> {
-        self.inner.write(cred, file, offset, data, stability)
-    }
-
-    fn commit<'a>(&'a self, node: &'a Handle, offset: u64, len: u64) -> Reply<'a, u64> {
-        self.inner.commit(node, offset, len)
-    }
-
-    fn space<'a>(&'a self, cred: &'a Cred, node: &'a Handle) -> Reply<'a, Space> {
-        self.inner.space(cred, node)
-    }
-
-    fn getxattr<'a>(
-        &'a self,
-        cred: &'a Cred,
-        node: &'a Handle,
-        name: &'a [u8],
-    ) -> Reply<'a, Vec<u8>> {
-        self.inner.getxattr(cred, node, name)
-    }
-
-    fn setxattr<'a>(
-        &'a self,
-        cred: &'a Cred,
-        node: &'a Handle,
-        name: &'a [u8],
-        value: &'a [u8],
-        how: XattrHow,
-    ) -> Reply<'a, ChangeInfo> {
-        self.inner.setxattr(cred, node, name, value, how)
-    }
-
-    fn listxattrs<'a>(&'a self, cred: &'a Cred, node: &'a Handle) -> Reply<'a, Vec<Vec<u8>>> {
-        self.inner.listxattrs(cred, node)
-    }
-
-    fn removexattr<'a>(
-        &'a self,
-        cred: &'a Cred,
-        node: &'a Handle,
-        name: &'a [u8],
-    ) -> Reply<'a, ChangeInfo> {
-        self.inner.removexattr(cred, node, name)
-    }
+    holdfast_vfs::forward!(setattr, access, lookup, lookup_parent, readlink);
+    holdfast_vfs::forward!(open, create, make_node, remove, rename, link, readdir);
+    holdfast_vfs::forward!(read, read_plus, seek, write, allocate, deallocate);
+    holdfast_vfs::forward!(clone_range, copy_range, advise, commit, space);
+    holdfast_vfs::forward!(getxattr, setxattr, listxattrs, removexattr);
 }

@@ -115,6 +115,9 @@ async fn is_same(rq: &Request, given: &Fattr<'_>) -> Result<bool, Status> {
         return Err(Status::INVAL);
     }
     attrs::askable(&given.mask, rq.minor)?;
+    if given.iter().any(|value| value.is_err()) {
+        return Err(Status::BADXDR);
+    }
     let attr = rq.attr(&fh).await?;
     let mut ours = Writer::default();
     write_in_full(rq, &mut ours, &fh, &attr, &given.mask).await?;

@@ -17,10 +17,7 @@ pub(super) async fn read(rq: &mut Request, args: &ReadArgs) -> Result<(), Status
     const HEADER: usize = 8;
     const PADDING: usize = 3;
     let fh = rq.fh()?;
-    let file = match opened_for(rq, &fh, &args.stateid, Share::READ).await? {
-        Some(file) => file,
-        None => open_for(rq, &fh, OpenMode::READ).await?,
-    };
+    let file = file_for(rq, &fh, &args.stateid, Share::READ).await?;
     let room = rq.room().saturating_sub(HEADER + PADDING);
     let asked = args.count.min(limits::IO_BYTES) as usize;
     let len = asked.min(room);
@@ -119,6 +116,32 @@ pub(super) async fn opened_for(
     Ok(Some(file))
 }
 
+/// The file to use for I/O under a state id, opened for this operation alone under a special one.
+///
+/// # Errors
+/// As [`opened_for`], and what opening the file answers.
+pub(super) async fn file_for(
+    rq: &Request,
+    fh: &Fh,
+    stateid: &Stateid,
+    access: Share,
+) -> Result<File, Status> {
+    match opened_for(rq, fh, stateid, access).await? {
+        Some(file) => Ok(file),
+        None if access.write => open_for(rq, fh, OpenMode::WRITE).await,
+        None => open_for(rq, fh, OpenMode::READ).await,
+    }
+}
+
+/// How safe data is, as the protocol says it.
+pub(super) const fn committed(stability: Stability) -> StableHow {
+    match stability {
+        Stability::Unstable => StableHow::UNSTABLE,
+        Stability::Data => StableHow::DATA_SYNC,
+        Stability::File => StableHow::FILE_SYNC,
+    }
+}
+
 /// Opens a file with the caller's own rights for one operation.
 async fn open_for(rq: &Request, fh: &Fh, mode: OpenMode) -> Result<File, Status> {
     let cred = rq.cred(fh);
@@ -135,19 +158,12 @@ pub(super) async fn write(rq: &mut Request, args: &WriteArgs<'_>) -> Result<(), 
         _ => return Err(Status::INVAL),
     };
     rq.writable(&fh)?;
-    let file = match opened_for(rq, &fh, &args.stateid, Share::WRITE).await? {
-        Some(file) => file,
-        None => open_for(rq, &fh, OpenMode::WRITE).await?,
-    };
+    let file = file_for(rq, &fh, &args.stateid, Share::WRITE).await?;
     let data = &args.data[..args.data.len().min(limits::IO_BYTES as usize)];
     let cred = rq.cred(&fh);
     let fs = &rq.server.exports.get(&fh).fs;
     let written = fs.write(&cred, &file, args.offset, data, stability).await.map_err(status::of)?;
-    let committed = match written.stability {
-        Stability::Unstable => StableHow::UNSTABLE,
-        Stability::Data => StableHow::DATA_SYNC,
-        Stability::File => StableHow::FILE_SYNC,
-    };
+    let committed = committed(written.stability);
     let writeverf = rq.server.write_verifier(written.verifier);
     WriteOk { count: written.count as u32, committed, writeverf }.encode(&mut rq.out);
     Ok(())

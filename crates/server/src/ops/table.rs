@@ -24,13 +24,8 @@ const fn first(max_reply: usize) -> OpInfo {
     OpInfo { first: true, ..row(false, max_reply) }
 }
 
-const fn minor2() -> OpInfo {
-    OpInfo { minor: 2, ..row(false, 0) }
-}
-
-/// An operation on the current file handle that minor version 2 has first.
-const fn minor2_row(max_reply: usize) -> OpInfo {
-    OpInfo { minor: 2, ..row(true, max_reply) }
+const fn minor2(needs_fh: bool, max_reply: usize) -> OpInfo {
+    OpInfo { minor: 2, ..row(needs_fh, max_reply) }
 }
 
 const STATEID: usize = 16;
@@ -68,10 +63,19 @@ pub(crate) const fn of(num: OpNum) -> OpInfo {
         | OpNum::VERIFY
         | OpNum::NVERIFY
         | OpNum::GET_DIR_DELEGATION => row(true, 0),
-        OpNum::GETXATTR => minor2_row(4),
-        OpNum::SETXATTR | OpNum::REMOVEXATTR => minor2_row(CHANGE),
-        OpNum::LISTXATTRS => minor2_row(super::xattr::LIST_BYTES),
-        _ if num.0 > OpNum::RECLAIM_COMPLETE.0 => minor2(),
+        OpNum::GETXATTR => minor2(true, 4),
+        OpNum::SETXATTR | OpNum::REMOVEXATTR => minor2(true, CHANGE),
+        OpNum::LISTXATTRS => minor2(true, super::xattr::LIST_BYTES),
+        OpNum::ALLOCATE
+        | OpNum::DEALLOCATE
+        | OpNum::CLONE
+        | OpNum::OFFLOAD_CANCEL
+        | OpNum::OFFLOAD_STATUS => minor2(true, 0),
+        OpNum::COPY => minor2(true, 32),
+        OpNum::IO_ADVISE => minor2(true, BITMAP),
+        OpNum::READ_PLUS => minor2(true, 24),
+        OpNum::SEEK => minor2(true, 12),
+        _ if num.0 > OpNum::RECLAIM_COMPLETE.0 => minor2(false, 0),
         _ => row(false, 0),
     }
 }

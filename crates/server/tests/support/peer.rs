@@ -102,10 +102,11 @@ impl Peer {
             if let Some(record) = self.record() {
                 return Some(record);
             }
-            if !self.world.as_ref()?.run_job() {
+            // What gave way for once goes on by itself.
+            let goes_on = self.resume().expect("the connection lives");
+            if !goes_on && !self.world.as_ref().is_some_and(|world| world.run_job()) {
                 return None;
             }
-            self.resume().expect("the connection lives");
         }
     }
 

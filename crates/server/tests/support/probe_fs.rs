@@ -6,11 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use holdfast_base::World;
-use holdfast_vfs::{
-    Access, Attr, ChangeInfo, CreateHow, Created, Cred, DirEnd, DirSink, File, FileSystem, Handle,
-    NewNode, OpenMode, Properties, ReadEnd, ReadSink, Reply, Result, SetAttr, Space, Stability,
-    Want, Written, XattrHow, offload,
-};
+use holdfast_vfs::{FileSystem, Handle, Properties, Reply, Result, offload};
 
 /// How a method answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,30 +69,30 @@ impl Probe {
         self.verifier.store(bits, Ordering::Relaxed);
     }
 
-    fn ask<'a, T: Send + Unpin + 'a>(
+    fn forward<'a, T: Send + Unpin + 'a>(
         &'a self,
         method: &'static str,
-        ask: impl FnOnce() -> Reply<'a, T> + Send + 'a,
+        call: impl FnOnce(&'a dyn FileSystem) -> Reply<'a, T> + Send + 'a,
     ) -> Reply<'a, T> {
         *self.calls.lock().expect("counting does not panic").entry(method).or_insert(0) += 1;
         let mood = self.moods.lock().expect("setting does not panic").get(method).copied();
         let mood = mood.unwrap_or_else(|| *self.mood.lock().expect("setting does not panic"));
         match mood {
-            Mood::Now => ask(),
+            Mood::Now => call(&*self.inner),
             Mood::Panic => panic!("{method} was told to panic"),
             Mood::Later | Mood::PanicLater => {
                 let waited = offload(&*self.world, || Ok(()));
                 Reply::later(async move {
                     waited.await?;
                     assert_eq!(mood, Mood::Later, "{method} was told to panic");
-                    ask().await
+                    call(&*self.inner).await
                 })
             }
             Mood::After(time) => {
                 let waited = self.world.sleep(self.world.now() + time);
                 Reply::later(async move {
                     waited.await;
-                    ask().await
+                    call(&*self.inner).await
                 })
             }
             Mood::Never => Reply::later(std::future::pending()),
@@ -113,172 +109,18 @@ impl FileSystem for Probe {
         self.inner.root()
     }
 
-    fn getattr<'a>(&'a self, cred: &'a Cred, node: &'a Handle) -> Reply<'a, Attr> {
-        self.ask("getattr", move || self.inner.getattr(cred, node))
-    }
-
-    fn setattr<'a>(
-        &'a self,
-        cred: &'a Cred,
-        node: &'a Handle,
-        file: Option<&'a File>,
-        set: &'a SetAttr,
-    ) -> Reply<'a, ()> {
-        self.ask("setattr", move || self.inner.setattr(cred, node, file, set))
-    }
-
-    fn access<'a>(&'a self, cred: &'a Cred, node: &'a Handle, want: Access) -> Reply<'a, Access> {
-        self.ask("access", move || self.inner.access(cred, node, want))
-    }
-
-    fn lookup<'a>(&'a self, cred: &'a Cred, dir: &'a Handle, name: &'a [u8]) -> Reply<'a, Handle> {
-        self.ask("lookup", move || self.inner.lookup(cred, dir, name))
-    }
-
-    fn lookup_parent<'a>(&'a self, cred: &'a Cred, dir: &'a Handle) -> Reply<'a, Handle> {
-        self.ask("lookup_parent", move || self.inner.lookup_parent(cred, dir))
-    }
-
-    fn readlink<'a>(&'a self, cred: &'a Cred, node: &'a Handle) -> Reply<'a, Vec<u8>> {
-        self.ask("readlink", move || self.inner.readlink(cred, node))
-    }
-
-    fn open<'a>(
-        &'a self,
-        cred: &'a Cred,
-        node: &'a Handle,
-        mode: OpenMode,
-        owner_override: bool,
-    ) -> Reply<'a, File> {
-        self.ask("open", move || self.inner.open(cred, node, mode, owner_override))
-    }
-
-    fn create<'a>(
-        &'a self,
-        cred: &'a Cred,
-        dir: &'a Handle,
-        name: &'a [u8],
-        how: &'a CreateHow,
-        mode: OpenMode,
-    ) -> Reply<'a, Created> {
-        self.ask("create", move || self.inner.create(cred, dir, name, how, mode))
-    }
-
-    fn make_node<'a>(
-        &'a self,
-        cred: &'a Cred,
-        dir: &'a Handle,
-        name: &'a [u8],
-        kind: NewNode<'a>,
-        attrs: &'a SetAttr,
-    ) -> Reply<'a, (Handle, ChangeInfo)> {
-        self.ask("make_node", move || self.inner.make_node(cred, dir, name, kind, attrs))
-    }
-
-    fn remove<'a>(
-        &'a self,
-        cred: &'a Cred,
-        dir: &'a Handle,
-        name: &'a [u8],
-    ) -> Reply<'a, ChangeInfo> {
-        self.ask("remove", move || self.inner.remove(cred, dir, name))
-    }
-
-    fn rename<'a>(
-        &'a self,
-        cred: &'a Cred,
-        from: (&'a Handle, &'a [u8]),
-        to: (&'a Handle, &'a [u8]),
-    ) -> Reply<'a, (ChangeInfo, ChangeInfo)> {
-        self.ask("rename", move || self.inner.rename(cred, from, to))
-    }
-
-    fn link<'a>(
-        &'a self,
-        cred: &'a Cred,
-        node: &'a Handle,
-        dir: &'a Handle,
-        name: &'a [u8],
-    ) -> Reply<'a, ChangeInfo> {
-        self.ask("link", move || self.inner.link(cred, node, dir, name))
-    }
-
-    fn readdir<'a>(
-        &'a self,
-        cred: &'a Cred,
-        dir: &'a Handle,
-        cookie: u64,
-        room: usize,
-        want: Want,
-        sink: &'a mut dyn DirSink,
-    ) -> Reply<'a, DirEnd> {
-        self.ask("readdir", move || self.inner.readdir(cred, dir, cookie, room, want, sink))
-    }
-
-    fn read<'a>(
-        &'a self,
-        file: &'a File,
-        offset: u64,
-        len: usize,
-        sink: &'a mut dyn ReadSink,
-    ) -> Reply<'a, ReadEnd> {
-        self.ask("read", move || self.inner.read(file, offset, len, sink))
-    }
-
-    fn write<'a>(
-        &'a self,
-        cred: &'a Cred,
-        file: &'a File,
-        offset: u64,
-        data: &'a [u8],
-        stability: Stability,
-    ) -> Reply<'a, Written> {
-        self.ask("write", move || self.inner.write(cred, file, offset, data, stability))
-    }
+    holdfast_vfs::forward!(getattr, setattr, access, lookup, lookup_parent, readlink);
+    holdfast_vfs::forward!(open, create, make_node, remove, rename, link, readdir);
+    holdfast_vfs::forward!(read, read_plus, seek, write, allocate, deallocate);
+    holdfast_vfs::forward!(clone_range, copy_range, advise, space);
+    holdfast_vfs::forward!(getxattr, setxattr, listxattrs, removexattr);
 
     fn commit<'a>(&'a self, node: &'a Handle, offset: u64, len: u64) -> Reply<'a, u64> {
         let bits = self.verifier.load(Ordering::Relaxed);
         let turn = move |verifier: Result<u64>| verifier.map(|verifier| verifier ^ bits);
-        self.ask("commit", move || match self.inner.commit(node, offset, len) {
+        self.forward("commit", move |inner| match inner.commit(node, offset, len) {
             Reply::Now(verifier) => Reply::Now(verifier.map(turn)),
             later @ Reply::Later(_) => later,
         })
-    }
-
-    fn space<'a>(&'a self, cred: &'a Cred, node: &'a Handle) -> Reply<'a, Space> {
-        self.ask("space", move || self.inner.space(cred, node))
-    }
-
-    fn getxattr<'a>(
-        &'a self,
-        cred: &'a Cred,
-        node: &'a Handle,
-        name: &'a [u8],
-    ) -> Reply<'a, Vec<u8>> {
-        self.ask("getxattr", move || self.inner.getxattr(cred, node, name))
-    }
-
-    fn setxattr<'a>(
-        &'a self,
-        cred: &'a Cred,
-        node: &'a Handle,
-        name: &'a [u8],
-        value: &'a [u8],
-        how: XattrHow,
-    ) -> Reply<'a, ChangeInfo> {
-        self.ask("setxattr", move || self.inner.setxattr(cred, node, name, value, how))
-    }
-
-    fn listxattrs<'a>(&'a self, cred: &'a Cred, node: &'a Handle) -> Reply<'a, Vec<Vec<u8>>> {
-        self.ask("listxattrs", move || self.inner.listxattrs(cred, node))
-    }
-
-    fn removexattr<'a>(
-        &'a self,
-        cred: &'a Cred,
-        node: &'a Handle,
-        name: &'a [u8],
-    ) -> Reply<'a, ChangeInfo> {
-        self.ask("removexattr", move || self.inner.removexattr(cred, node, name))
     }
 }

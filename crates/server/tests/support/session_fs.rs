@@ -3,6 +3,7 @@
 
 mod convert;
 mod open_file;
+mod ranges;
 mod xattr;
 
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -13,9 +14,9 @@ use holdfast_proto::nfs4::{
 };
 use holdfast_proto::nfs4::{Bitmap, Op};
 use holdfast_vfs::{
-    Access, Attr, ChangeAttrType, ChangeInfo, CreateHow, Created, Cred, DirEnd, DirEntry, DirSink,
-    Error, File, FileSystem, Handle, NewNode, OpenMode, Properties, ReadEnd, ReadSink, Reply,
-    Result, SetAttr, Space, Stability, Want, Written, XattrHow,
+    Access, Advice, Attr, ChangeAttrType, ChangeInfo, Content, CreateHow, Created, Cred, DirEnd,
+    DirEntry, DirSink, Error, File, FileSystem, Handle, NewNode, OpenMode, Properties, ReadEnd,
+    ReadSink, Reply, Result, SetAttr, Space, Stability, Want, Written, XattrHow,
 };
 
 use self::convert::{
@@ -100,6 +101,7 @@ impl SessionFs {
             attr::MAXNAME,
             attr::TIME_DELTA,
             attr::CHANGE_ATTR_TYPE,
+            attr::CLONE_BLKSIZE,
             attr::XATTR_SUPPORT,
         ]);
         let ops = [ops::put(root.as_slice()), ops::getattr(&want)];
@@ -115,11 +117,17 @@ impl SessionFs {
             durable_handles: true,
             xattrs: false,
             change_attr_type: ChangeAttrType::Undefined,
+            clone_block: None,
         };
         for value in answer.attrs().iter() {
             convert::property(&mut properties, &value.expect("it decodes").1);
         }
         properties
+    }
+
+    fn attr(&self, cred: &Cred, node: &Handle) -> Result<Attr> {
+        let answer = self.wire.run(cred, &[ops::put(node.as_slice()), ops::getattr(&ATTRS)]);
+        answer.and_then(|answer| attr_of(&answer.attrs()))
     }
 
     fn open_anyway(&self, cred: &Cred, node: &Handle, mode: OpenMode) -> Result<File> {
@@ -277,8 +285,7 @@ impl FileSystem for SessionFs {
     }
 
     fn getattr<'a>(&'a self, cred: &'a Cred, node: &'a Handle) -> Reply<'a, Attr> {
-        let answer = self.wire.run(cred, &[ops::put(node.as_slice()), ops::getattr(&ATTRS)]);
-        answer.and_then(|answer| attr_of(&answer.attrs())).into()
+        self.attr(cred, node).into()
     }
 
     fn setattr<'a>(
@@ -445,6 +452,20 @@ impl FileSystem for SessionFs {
         self.read_some(file, offset, len, sink).into()
     }
 
+    fn read_plus<'a>(
+        &'a self,
+        file: &'a File,
+        offset: u64,
+        len: usize,
+        sink: &'a mut dyn ReadSink,
+    ) -> Reply<'a, ReadEnd> {
+        self.read_pieces(file, offset, len, sink).into()
+    }
+
+    fn seek<'a>(&'a self, file: &'a File, offset: u64, what: Content) -> Reply<'a, Option<u64>> {
+        self.find(file, offset, what).into()
+    }
+
     fn write<'a>(
         &'a self,
         cred: &'a Cred,
@@ -454,6 +475,56 @@ impl FileSystem for SessionFs {
         stability: Stability,
     ) -> Reply<'a, Written> {
         self.write_some(cred, file, offset, data, stability).into()
+    }
+
+    fn allocate<'a>(
+        &'a self,
+        cred: &'a Cred,
+        file: &'a File,
+        offset: u64,
+        len: u64,
+    ) -> Reply<'a, ()> {
+        self.give_room(cred, file, (offset, len)).into()
+    }
+
+    fn deallocate<'a>(
+        &'a self,
+        cred: &'a Cred,
+        file: &'a File,
+        offset: u64,
+        len: u64,
+    ) -> Reply<'a, ()> {
+        self.punch(cred, file, (offset, len)).into()
+    }
+
+    fn clone_range<'a>(
+        &'a self,
+        cred: &'a Cred,
+        from: (&'a File, u64),
+        to: (&'a File, u64),
+        len: u64,
+    ) -> Reply<'a, ()> {
+        self.share(cred, from, to, len).into()
+    }
+
+    fn copy_range<'a>(
+        &'a self,
+        cred: &'a Cred,
+        from: (&'a File, u64),
+        to: (&'a File, u64),
+        len: u64,
+    ) -> Reply<'a, Written> {
+        self.copy_some(cred, from, to, len).into()
+    }
+
+    fn advise<'a>(
+        &'a self,
+        file: &'a File,
+        offset: u64,
+        len: u64,
+        advice: Advice,
+    ) -> Reply<'a, ()> {
+        self.hint(file, (offset, len), advice).into()
     }
 
     fn commit<'a>(&'a self, node: &'a Handle, offset: u64, len: u64) -> Reply<'a, u64> {

@@ -17,6 +17,7 @@ mod links;
 mod names;
 mod parallel;
 mod permissions;
+mod ranges;
 mod rename;
 mod table;
 mod times;
@@ -65,6 +66,8 @@ pub struct Features {
     /// Gives the very errors of the contract. Without it any error counts as the right one, as
     /// where a protocol in between has fewer of them.
     pub exact_errors: bool,
+    /// Knows holes, room and copies of ranges.
+    pub ranges: bool,
     /// Can be called from several threads.
     pub parallel: bool,
 }
@@ -83,6 +86,7 @@ impl Features {
         checks_cookies: true,
         exact_opens: true,
         exact_errors: true,
+        ranges: true,
         parallel: true,
     };
 }

@@ -1,8 +1,8 @@
 //! The list of all cases: the table to run by name, and the macro that makes tests of it.
 
 use super::{
-    Subject, attrs, create, data, dirs, handles, links, names, parallel, permissions, rename,
-    times, xattrs,
+    Subject, attrs, create, data, dirs, handles, links, names, parallel, permissions, ranges,
+    rename, times, xattrs,
 };
 
 macro_rules! cases {
@@ -190,6 +190,31 @@ cases! { $
         the_handle_of_a_removed_directory_is_stale
         the_handle_of_an_unlinked_file_is_stale_once_closed
         handles_are_not_used_again;
+    ranges:
+        seek_finds_data_and_holes
+        the_end_of_a_file_is_a_hole
+        seek_at_the_end_is_beyond
+        seek_needs_a_file_open_for_reading
+        read_plus_tells_of_holes
+        read_plus_reads_what_read_reads
+        read_plus_needs_a_file_open_for_reading
+        allocate_makes_a_file_longer
+        empty_ranges_are_invalid
+        ranges_beyond_the_largest_size_are_too_big
+        room_is_changed_in_files_open_for_writing
+        deallocate_makes_zeros_and_frees
+        a_clone_is_a_file_of_its_own
+        clones_of_wrong_ranges_are_invalid
+        a_clone_of_an_end_does_not_cut_the_target
+        where_nothing_is_shared_a_clone_is_not_supported
+        a_copy_is_the_same
+        a_copy_stops_at_the_end_of_the_source
+        a_copy_onto_itself_is_invalid
+        copies_need_files_open_for_them
+        commit_answers_the_verifier_of_the_copy
+        changed_ranges_take_the_set_id_bits
+        advice_is_taken_or_not_supported
+        ranges_match_a_model;
     parallel:
         files_made_at_once_are_all_there
         one_of_several_guarded_creates_wins

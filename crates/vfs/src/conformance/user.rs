@@ -7,8 +7,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 
 use crate::{
-    Access, Attr, ChangeInfo, CreateHow, Created, Cred, DirEnd, DirEntry, DirSink, File,
-    FileSystem, Handle, NewNode, OpenMode, ReadSink, Result, SetAttr, Space, Stability, Want,
+    Access, Advice, Attr, ChangeInfo, Content, CreateHow, Created, Cred, DirEnd, DirEntry, DirSink,
+    File, FileSystem, Handle, NewNode, OpenMode, ReadSink, Result, SetAttr, Space, Stability, Want,
     Written, XattrHow,
 };
 
@@ -301,6 +301,76 @@ impl User<'_> {
         }
     }
 
+    /// One read that tells of holes: the bytes, how many of them were in one, and whether the end
+    /// was reached.
+    pub(super) fn read_plus(
+        &self,
+        file: &File,
+        offset: u64,
+        len: usize,
+    ) -> Result<(Vec<u8>, usize, bool)> {
+        let mut sink = Bytes::default();
+        let end = block_on(self.fs.read_plus(file, offset, len, &mut sink))?;
+        assert_eq!(end.count, sink.kept, "the sink was given what the read says");
+        assert!(end.count <= len, "no more is read than was asked for");
+        sink.bytes.truncate(sink.kept);
+        Ok((sink.bytes, sink.holes, end.eof))
+    }
+
+    pub(super) fn seek(&self, file: &File, offset: u64, what: Content) -> Result<Option<u64>> {
+        block_on(self.fs.seek(file, offset, what))
+    }
+
+    pub(super) fn allocate(&self, file: &File, offset: u64, len: u64) -> Result<()> {
+        block_on(self.fs.allocate(&self.cred, file, offset, len))
+    }
+
+    pub(super) fn deallocate(&self, file: &File, offset: u64, len: u64) -> Result<()> {
+        block_on(self.fs.deallocate(&self.cred, file, offset, len))
+    }
+
+    pub(super) fn clone_range(
+        &self,
+        source: &File,
+        from: u64,
+        target: &File,
+        to: u64,
+        len: u64,
+    ) -> Result<()> {
+        block_on(self.fs.clone_range(&self.cred, (source, from), (target, to), len))
+    }
+
+    pub(super) fn copy_once(
+        &self,
+        source: &File,
+        from: u64,
+        target: &File,
+        to: u64,
+        len: u64,
+    ) -> Result<Written> {
+        let reply = self.fs.copy_range(&self.cred, (source, from), (target, to), len);
+        let written = block_on(reply)?;
+        assert!(written.count as u64 <= len, "no more is copied than was asked for");
+        Ok(written)
+    }
+
+    /// Copies all of it.
+    #[track_caller]
+    pub(super) fn copy(&self, source: &File, from: u64, target: &File, to: u64, len: u64) {
+        let mut done = 0;
+        while done < len {
+            let copied = self
+                .copy_once(source, from + done, target, to + done, len - done)
+                .expect("a copy works");
+            assert_ne!(copied.count, 0, "a copy gets on");
+            done += copied.count as u64;
+        }
+    }
+
+    pub(super) fn advise(&self, file: &File, offset: u64, len: u64, advice: Advice) -> Result<()> {
+        block_on(self.fs.advise(file, offset, len, advice))
+    }
+
     pub(super) fn commit(&self, node: &Handle, offset: u64, len: u64) -> Result<u64> {
         block_on(self.fs.commit(node, offset, len))
     }
@@ -361,6 +431,7 @@ impl DirSink for Collect {
 struct Bytes {
     bytes: Vec<u8>,
     kept: usize,
+    holes: usize,
 }
 
 impl ReadSink for Bytes {
@@ -373,5 +444,10 @@ impl ReadSink for Bytes {
     fn filled(&mut self, len: usize) {
         self.kept += len;
         assert!(self.kept <= self.bytes.len(), "no more is filled than there was room for");
+    }
+    fn hole(&mut self, len: usize) {
+        self.buf(len).fill(0);
+        self.filled(len);
+        self.holes += len;
     }
 }

@@ -1,8 +1,12 @@
 //! The content of a regular file: chunks of up to 64 KiB, and nothing where nothing was written.
 
-use std::collections::{BTreeMap, TryReserveError};
+mod sparse;
 
-const CHUNK: usize = 64 << 10;
+use std::collections::{BTreeMap, TryReserveError};
+use std::sync::Arc;
+
+/// Also what a clone shares.
+pub(super) const CHUNK: usize = 64 << 10;
 const SMALLEST: usize = 512;
 
 #[derive(Default)]
@@ -12,10 +16,11 @@ pub(super) struct Data {
     chunks: BTreeMap<u64, Chunk>,
 }
 
-/// Bytes from the start of a chunk on; those after `bytes` read as zeros.
-#[derive(Default)]
+/// Bytes from the start of a chunk on; those after `bytes` read as zeros. Clones of a range share
+/// the bytes until one of them is written.
+#[derive(Clone, Default)]
 struct Chunk {
-    bytes: Vec<u8>,
+    bytes: Arc<Vec<u8>>,
     /// What the account was charged for: the room that was asked for.
     room: usize,
 }
@@ -60,7 +65,7 @@ impl Data {
         for piece in pieces(offset, out.len()) {
             let (place, rest) = out.split_at_mut(piece.len);
             out = rest;
-            let bytes = self.chunks.get(&piece.index).map_or(&[][..], |chunk| &chunk.bytes);
+            let bytes = self.chunks.get(&piece.index).map_or(&[][..], |chunk| &chunk.bytes[..]);
             let there = bytes.get(piece.start..).unwrap_or_default();
             let count = there.len().min(piece.len);
             place[..count].copy_from_slice(&there[..count]);
@@ -113,11 +118,13 @@ impl Data {
     fn reserve(&mut self, piece: &Piece) -> Result<(), TryReserveError> {
         let before = self.chunks.get(&piece.index).map_or(0, |chunk| chunk.room);
         let room = self.room_for(piece, before);
+        let chunk = self.chunks.entry(piece.index).or_default();
+        chunk.unshare(room)?;
         if room == before {
             return Ok(());
         }
-        let chunk = self.chunks.entry(piece.index).or_default();
-        chunk.bytes.try_reserve_exact(room - chunk.bytes.len())?;
+        let bytes = chunk.own();
+        bytes.try_reserve_exact(room - bytes.len())?;
         chunk.room = room;
         self.used += (room - before) as u64;
         Ok(())
@@ -136,21 +143,42 @@ impl Data {
 }
 
 impl Chunk {
-    fn put(&mut self, start: usize, data: &[u8]) {
-        if start > self.bytes.len() {
-            self.bytes.resize(start, 0);
+    /// The bytes, which no other chunk has: a copy where it did.
+    fn own(&mut self) -> &mut Vec<u8> {
+        Arc::make_mut(&mut self.bytes)
+    }
+
+    /// Takes a copy, with this much room, of bytes that another chunk has as well.
+    fn unshare(&mut self, room: usize) -> Result<(), TryReserveError> {
+        if Arc::get_mut(&mut self.bytes).is_none() {
+            let mut own = Vec::new();
+            own.try_reserve_exact(room)?;
+            own.extend_from_slice(&self.bytes);
+            self.bytes = Arc::new(own);
         }
-        let over = data.len().min(self.bytes.len() - start);
-        self.bytes[start..start + over].copy_from_slice(&data[..over]);
-        self.bytes.extend_from_slice(&data[over..]);
+        Ok(())
+    }
+
+    fn put(&mut self, start: usize, data: &[u8]) {
+        let bytes = self.own();
+        if start > bytes.len() {
+            bytes.resize(start, 0);
+        }
+        let over = data.len().min(bytes.len() - start);
+        bytes[start..start + over].copy_from_slice(&data[..over]);
+        bytes.extend_from_slice(&data[over..]);
     }
 
     /// Keeps the first `keep` bytes and answers how much room became free.
     fn cut(&mut self, keep: usize) -> usize {
         let before = self.room;
-        self.bytes.truncate(keep);
         self.room = before.min(keep.next_power_of_two().max(SMALLEST));
-        self.bytes.shrink_to(self.room);
+        if let Some(bytes) = Arc::get_mut(&mut self.bytes) {
+            bytes.truncate(keep);
+            bytes.shrink_to(self.room);
+        } else {
+            self.bytes = Arc::new(self.bytes[..keep.min(self.bytes.len())].to_vec());
+        }
         before - self.room
     }
 }

@@ -10,6 +10,7 @@ mod dir;
 mod inode;
 mod io;
 mod names;
+mod ranges;
 mod rename;
 mod rules;
 mod shared;
@@ -24,9 +25,9 @@ use self::dir::Dir;
 use self::inode::{Birth, Body, Inode};
 use self::shared::Shared;
 use crate::{
-    Access, Attr, ChangeAttrType, ChangeInfo, CreateHow, Created, Cred, DirEnd, DirSink, File,
-    FileKind, FileSystem, Fsid, Handle, NAME_MAX, NewNode, OpenMode, Properties, ReadEnd, ReadSink,
-    Reply, SetAttr, Space, Stability, Want, Written, XattrHow,
+    Access, Attr, ChangeAttrType, ChangeInfo, Content, CreateHow, Created, Cred, DirEnd, DirSink,
+    File, FileKind, FileSystem, Fsid, Handle, NAME_MAX, NewNode, OpenMode, Properties, ReadEnd,
+    ReadSink, Reply, SetAttr, Space, Stability, Want, Written, XattrHow,
 };
 
 /// The most names of a file, and the most subdirectories of a directory.
@@ -91,6 +92,7 @@ impl FileSystem for MemFs {
             durable_handles: false,
             xattrs: true,
             change_attr_type: ChangeAttrType::Monotonic,
+            clone_block: Some(data::CHUNK as u32),
         }
     }
 
@@ -211,6 +213,20 @@ impl FileSystem for MemFs {
         Reply::now(self.read_file(file, offset, len, sink))
     }
 
+    fn read_plus<'a>(
+        &'a self,
+        file: &'a File,
+        offset: u64,
+        len: usize,
+        sink: &'a mut dyn ReadSink,
+    ) -> Reply<'a, ReadEnd> {
+        Reply::now(self.read_pieces(file, offset, len, sink))
+    }
+
+    fn seek<'a>(&'a self, file: &'a File, offset: u64, what: Content) -> Reply<'a, Option<u64>> {
+        Reply::now(self.seek_in(file, offset, what))
+    }
+
     fn write<'a>(
         &'a self,
         cred: &'a Cred,
@@ -220,6 +236,46 @@ impl FileSystem for MemFs {
         _: Stability,
     ) -> Reply<'a, Written> {
         Reply::now(self.write_file(cred, file, offset, data))
+    }
+
+    fn allocate<'a>(
+        &'a self,
+        cred: &'a Cred,
+        file: &'a File,
+        offset: u64,
+        len: u64,
+    ) -> Reply<'a, ()> {
+        Reply::now(self.give_room(cred, file, offset, len))
+    }
+
+    fn deallocate<'a>(
+        &'a self,
+        cred: &'a Cred,
+        file: &'a File,
+        offset: u64,
+        len: u64,
+    ) -> Reply<'a, ()> {
+        Reply::now(self.punch(cred, file, offset, len))
+    }
+
+    fn clone_range<'a>(
+        &'a self,
+        cred: &'a Cred,
+        from: (&'a File, u64),
+        to: (&'a File, u64),
+        len: u64,
+    ) -> Reply<'a, ()> {
+        Reply::now(self.share_range(cred, from, to, len))
+    }
+
+    fn copy_range<'a>(
+        &'a self,
+        cred: &'a Cred,
+        from: (&'a File, u64),
+        to: (&'a File, u64),
+        len: u64,
+    ) -> Reply<'a, Written> {
+        Reply::now(self.copy_some(cred, from, to, len))
     }
 
     fn commit<'a>(&'a self, node: &'a Handle, _: u64, _: u64) -> Reply<'a, u64> {

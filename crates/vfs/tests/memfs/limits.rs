@@ -53,6 +53,51 @@ fn a_full_file_system_takes_again_what_was_freed() {
 }
 
 #[test]
+fn room_and_clones_are_counted_and_given_back() {
+    let fs = memfs(1 << 20, 100);
+    let empty = space(&fs);
+    let (made, other) = (create(&fs, NAME).expect("created"), create(&fs, b"b").expect("created"));
+    let names = space(&fs);
+    let allocate = |offset, len| now(fs.allocate(&ROOT, &made.file, offset, len));
+    for len in [2 << 20, 1 << 40, 1 << 62] {
+        assert_eq!(allocate(0, len), Err(Error::NoSpace));
+        assert_eq!(space(&fs), names, "a refused allocation leaves nothing behind");
+    }
+    assert_eq!(allocate(0, 700_000), Ok(()));
+    let full = space(&fs);
+    assert!(full.free < 400_000);
+    assert_eq!(allocate(0, 700_000), Ok(()), "what has room needs none");
+    assert_eq!(write(&fs, &made, 0, &vec![7; 700_000]), Ok(700_000));
+    assert_eq!(space(&fs), full, "the room was there");
+    let clone = now(fs.clone_range(&ROOT, (&made.file, 0), (&other.file, 0), 0));
+    assert_eq!(clone, Err(Error::NoSpace), "a clone may be written: it counts in full");
+    assert_eq!(space(&fs), full);
+    now(fs.deallocate(&ROOT, &made.file, 1 << 16, 1 << 30)).expect("punched");
+    now(fs.clone_range(&ROOT, (&made.file, 0), (&other.file, 1 << 17), 1 << 16)).expect("cloned");
+    now(fs.deallocate(&ROOT, &made.file, 0, 1 << 30)).expect("punched");
+    assert_eq!(names.free - space(&fs).free, 1 << 16, "what is left is the clone");
+    for (made, name) in [(made, NAME), (other, b"b")] {
+        now(fs.remove(&ROOT, &fs.root(), name)).expect("removed");
+        drop(made);
+    }
+    assert_eq!(space(&fs), empty);
+}
+
+#[test]
+fn room_around_a_punched_range_stays() {
+    let fs = memfs(1 << 20, 100);
+    let made = create(&fs, NAME).expect("created");
+    now(fs.allocate(&ROOT, &made.file, 0, 60_000)).expect("there is room");
+    assert_eq!(write(&fs, &made, 0, b"data"), Ok(4));
+    let before = space(&fs);
+    for (offset, len) in [(2, 10), (0, 100), (5000, 5000)] {
+        now(fs.deallocate(&ROOT, &made.file, offset, len)).expect("punched");
+    }
+    assert_eq!(write(&fs, &made, 20_000, &[1; 40_000]), Ok(40_000));
+    assert_eq!(space(&fs), before, "the writes found their room");
+}
+
+#[test]
 fn every_file_counts_against_the_limit() {
     let fs = memfs(1 << 20, 3);
     create(&fs, b"a").expect("created");

@@ -68,8 +68,10 @@ fn error_of(status: Status) -> Error {
         Status::NOTEMPTY => Error::NotEmpty,
         Status::STALE => Error::Stale,
         Status::BADHANDLE => Error::BadHandle,
+        Status::NXIO => Error::BeyondEnd,
         Status::BAD_COOKIE => Error::BadCookie,
-        Status::NOTSUPP => Error::NotSupported,
+        // Illegal: of a later minor version.
+        Status::NOTSUPP | Status::OP_ILLEGAL => Error::NotSupported,
         Status::FILE_OPEN => Error::InUse,
         Status::BADNAME | Status::BADCHAR => Error::BadName,
         Status::IO => Error::Io,
@@ -252,6 +254,8 @@ pub(super) fn property(properties: &mut Properties, value: &AttrValue<'_>) {
         properties.time_granularity_ns = step.nsec.max(u32::from(step.sec > 0) * 1_000_000_000);
     } else if let AttrValue::XattrSupport(xattrs) = value {
         properties.xattrs = *xattrs;
+    } else if let AttrValue::CloneBlkSize(size) = value {
+        properties.clone_block = Some(*size).filter(|size| *size > 0);
     } else if let AttrValue::ChangeAttrType(kind) = value {
         properties.change_attr_type = match *kind {
             Kind::IS_MONOTONIC_INCR => ChangeAttrType::Monotonic,

@@ -1,0 +1,96 @@
+//! Data that the disk did not take: whoever wrote it is told, whoever else was told before.
+mod common;
+
+use std::fs::{File, set_permissions};
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+use common::{TempDir, create, is_root, local, lookup, open, options, wait};
+use holdfast_localfs::LocalFs;
+use holdfast_vfs::{Cred, FileSystem, OpenMode, Stability};
+use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
+use rustix::thread::UnshareFlags;
+
+const ROOT: Cred = Cred::ROOT;
+const BEHIND: &std::ffi::CStr = c"size=4m";
+const DISK_BYTES: u64 = 64 << 20;
+
+fn run(command: &mut Command) -> bool {
+    command.output().is_ok_and(|output| output.status.success())
+}
+
+/// A disk of more bytes than there is room for behind it, where such a one may be made.
+fn on_a_full_disk(test: impl FnOnce(&Path, LocalFs, &dyn Fn()) + Send) {
+    if !is_root() {
+        return;
+    }
+    let dir = TempDir::new(Path::new("/tmp"));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // The safe call is deprecated for flags that are not used here.
+            #[allow(deprecated)]
+            let own = rustix::thread::unshare(UnshareFlags::NEWNS);
+            let flags = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+            if own.is_err()
+                || mount_change("/", flags).is_err()
+                || mount("tmpfs", dir.path(), "tmpfs", MountFlags::empty(), BEHIND).is_err()
+            {
+                return;
+            }
+            let (image, disk) = (dir.path().join("image"), dir.path().join("disk"));
+            std::fs::create_dir(&disk).unwrap();
+            File::create(&image).unwrap().set_len(DISK_BYTES).unwrap();
+            if !run(Command::new("mkfs.ext4").args(["-q", "-O", "^has_journal"]).arg(&image))
+                || !run(Command::new("mount").args(["-o", "loop"]).args([&image, &disk]))
+            {
+                return;
+            }
+            set_permissions(&disk, PermissionsExt::from_mode(0o1777)).unwrap();
+            let fs = open(&disk, options());
+            // What describes the file is written while there is room.
+            let made = create(&fs, &ROOT, b"file", 0o644).unwrap();
+            wait(fs.allocate(&ROOT, &made.file, 0, 2 << 20)).unwrap();
+            drop(made);
+            rustix::fs::syncfs(File::open(&disk).unwrap()).unwrap();
+            let filler = dir.path().join("filler");
+            let mut file = File::create(&filler).unwrap();
+            while file.write(&[0; 4096]).is_ok() {}
+            test(&disk, fs, &|| std::fs::remove_file(&filler).unwrap());
+            assert!(run(Command::new("umount").arg(&disk)), "nothing is left open");
+        });
+    });
+}
+
+/// Writes by one open file, lets a local process be told that it failed, and opens another.
+fn lose(disk: &Path, fs: &LocalFs, make_room: &dyn Fn(), close_the_first: bool) {
+    let node = lookup(fs, b"file").unwrap();
+    let first = wait(fs.open(&ROOT, &node, OpenMode::WRITE, false)).unwrap();
+    let data = vec![7; 1 << 20];
+    let write = wait(fs.write(&ROOT, &first, 0, &data, Stability::Unstable));
+    let before = write.unwrap().verifier;
+    let told = local(|| File::open(disk.join("file")).unwrap().sync_all().is_err());
+    assert!(told, "the disk has no room behind it");
+    make_room();
+    let second = wait(fs.open(&ROOT, &node, OpenMode::WRITE, false)).unwrap();
+    wait(fs.write(&ROOT, &second, 1 << 20, b"x", Stability::Unstable)).unwrap();
+    if close_the_first {
+        drop(first);
+        assert_ne!(wait(fs.commit(&node, 0, 0)), Ok(before), "a close tells of what was lost");
+    } else {
+        assert_ne!(wait(fs.commit(&node, 0, 0)), Ok(before), "the first writer is asked");
+        // Whoever asks next learns by the verifier.
+        assert_ne!(wait(fs.commit(&node, 0, 0)), Ok(before));
+    }
+}
+
+#[test]
+fn a_commit_tells_what_an_earlier_writer_lost() {
+    on_a_full_disk(|disk, fs, make_room| lose(disk, &fs, make_room, false));
+}
+
+#[test]
+fn a_commit_tells_what_a_closed_writer_lost() {
+    on_a_full_disk(|disk, fs, make_room| lose(disk, &fs, make_room, true));
+}
