@@ -19,6 +19,11 @@ impl Gate {
         self.changed.notify_all();
     }
 
+    /// Lets all pass when the guard goes, be it by a failed assertion: nobody waits for ever.
+    pub(crate) const fn open_at_last(&self) -> OpenAtLast<'_> {
+        OpenAtLast(self)
+    }
+
     /// How many came to the gate so far.
     pub(crate) fn came(&self) -> usize {
         self.state.lock().unwrap().1
@@ -31,6 +36,15 @@ impl Gate {
         while !state.0 {
             state = self.changed.wait(state).unwrap();
         }
+    }
+}
+
+/// Opens a gate when it goes.
+pub(crate) struct OpenAtLast<'a>(&'a Gate);
+
+impl Drop for OpenAtLast<'_> {
+    fn drop(&mut self) {
+        self.0.open();
     }
 }
 
