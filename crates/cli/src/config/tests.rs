@@ -151,6 +151,8 @@ fn what_is_no_toml_is_told() {
         let said = problems(text);
         assert!(said.len() == 1 && said[0].starts_with(why), "{text}: {said:?}");
     }
+    let deep = problems(&format!("lease = {}", "[".repeat(100_000)));
+    assert!(deep.len() == 1 && deep[0].contains("recursion limit"), "{deep:?}");
 }
 
 #[test]
