@@ -53,7 +53,7 @@ impl Held {
     /// Runs all jobs that wait; how many.
     fn run(&self) -> usize {
         let jobs = std::mem::take(&mut *self.0.lock().unwrap());
-        jobs.into_iter().map(|job| local(job)).count()
+        jobs.into_iter().map(local).count()
     }
 }
 
