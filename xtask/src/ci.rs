@@ -7,8 +7,8 @@ use crate::{Outcome, process};
 
 pub(crate) const HELP: &str = "\
 ci [--no-tests] [--no-guest]
-    fmt, clippy, doc, tidy, the tests, shuttle, the simulator, the mount tests; stops at the
-    first that fails.";
+    fmt, clippy, doc, tidy, the tests, shuttle, the simulator, the mount tests, a power cut;
+    stops at the first that fails.";
 
 /// The command of the README, which `.ci/run` runs by itself.
 const TESTS: [&str; 2] = ["test", "--workspace"];
@@ -46,6 +46,7 @@ pub(crate) fn main(args: &[String]) -> Outcome {
     let guest = guest.then_some([
         Step { name: "guest-test", run: || crate::guest_test::main(&[]) },
         Step { name: "guest-restarts", run: || crate::guest_test::restarts::main(&[]) },
+        Step { name: "power-loss", run: power_loss },
     ]);
     let threads = [
         Step { name: "shuttle", run: || cargo(&SHUTTLE, &[]) },
@@ -68,6 +69,11 @@ fn timed(step: &Step) -> Outcome {
     let verdict = if matches!(outcome, Ok(0)) { "passed" } else { "FAILED" };
     println!("ci: {} {verdict}, {:.1} s", step.name, begin.elapsed().as_secs_f64());
     outcome
+}
+
+/// One cut; the soak has more.
+fn power_loss() -> Outcome {
+    crate::power_loss::main(&["--cuts".to_owned(), "1".to_owned()])
 }
 
 fn clippy() -> Outcome {

@@ -5,6 +5,7 @@
 mod ci;
 mod guest;
 mod guest_test;
+mod power_loss;
 mod process;
 mod soak;
 mod tidy;
@@ -22,7 +23,7 @@ struct Command {
     run: fn(&[String]) -> Outcome,
 }
 
-const COMMANDS: [Command; 6] = [
+const COMMANDS: [Command; 7] = [
     Command { name: "ci", help: ci::HELP, run: ci::main },
     Command { name: "tidy", help: tidy::HELP, run: tidy::main },
     Command { name: "guest", help: guest::HELP, run: guest::main },
@@ -32,6 +33,7 @@ const COMMANDS: [Command; 6] = [
         help: guest_test::restarts::HELP,
         run: guest_test::restarts::main,
     },
+    Command { name: "power-loss", help: power_loss::HELP, run: power_loss::main },
     Command { name: "soak", help: soak::HELP, run: soak::main },
 ];
 

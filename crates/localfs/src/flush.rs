@@ -132,9 +132,9 @@ impl Flush for Core {
         synced.map_err(|errno| {
             // It may be data that was lost.
             self.lost_data();
-            match error(errno) {
-                kept @ (Error::NoSpace | Error::Quota | Error::ReadOnly) => kept,
-                // No error that says that nothing was done, or what to do else.
+            match errno {
+                Errno::NOSPC | Errno::DQUOT | Errno::ROFS => error(errno),
+                // Others have meanings that say that nothing was done.
                 _ => Error::Io,
             }
         })

@@ -6,9 +6,12 @@
 //! What is mounted below the exported directory is hidden: LOOKUP does not find it, READDIR
 //! leaves it out where attributes or handles are asked for.
 //!
+//! Changes of names and attributes are answered when they are on stable storage: [`Durability`].
+//!
 //! Lock order (outer first; none is held over a system call):
 //!
 //! ```text
+//! changes that gather, one who waits for them: neither with any other
 //! table of process handles
 //! cache shard
 //! node: its writer

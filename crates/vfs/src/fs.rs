@@ -79,7 +79,9 @@ pub trait DirSink: Send {
 /// - [`NoSpace`](crate::Error::NoSpace), [`Quota`](crate::Error::Quota): nothing is left for it.
 ///
 /// A method that changes something has changed all of it or nothing when its reply is ready; a
-/// caller that drops a reply that is not ready does not know which.
+/// caller that drops a reply that is not ready does not know which. A file system may answer only
+/// when the change is on stable storage; if that fails, the answer is an error of the storage, and
+/// the change may be kept or not.
 ///
 /// What is not implemented is refused: a file system that can only be read has six methods.
 pub trait FileSystem: Send + Sync {

@@ -11,8 +11,8 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 /// The package that always depends on the newest kernel of its kind.
 const META_PACKAGE: &str = "linux-image-cloud-amd64";
 
-/// What a guest loads, with all that these need.
-const MODULES: [&str; 10] = [
+/// What a guest loads that uses NFS, with all that these need.
+pub(super) const MODULES: [&str; 10] = [
     "virtio_net",
     "virtio_pci",
     "virtio_blk",
@@ -55,11 +55,11 @@ impl Kernel {
         self.dir.join(format!("boot/vmlinuz-{}", self.release))
     }
 
-    /// The files of all modules, in the order in which they load.
-    pub(super) fn modules(&self) -> Result<Vec<PathBuf>> {
+    /// The files of these modules and of what they need, in the order in which they load.
+    pub(super) fn modules(&self, names: &[String]) -> Result<Vec<PathBuf>> {
         let modprobe = process::find("modprobe").ok_or("there is no modprobe")?;
         let mut files = Vec::new();
-        for module in MODULES {
+        for module in names {
             let mut command = Command::new(&modprobe);
             command.arg("-d").arg(&self.dir).args(["-S", &self.release, "--show-depends", module]);
             // A module that this kernel has built in, or not at all, is no failure here: the

@@ -15,36 +15,89 @@ use crate::process;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-/// Runs a guest to its end.
-pub(super) fn run(guest: &Guest, kernel: &Kernel, image: &Image) -> Outcome {
-    let archive = Archive::write(image)?;
-    let mut machine = Machine::start(guest, kernel, &archive.path)?;
-    let mut archive = Some(archive);
-    let lines = machine.lines()?;
-    let end = Instant::now() + Duration::from_secs(guest.seconds);
-    let mut running = false;
-    loop {
-        let left = end.saturating_duration_since(Instant::now());
-        match lines.recv_timeout(left) {
-            Ok(line) if line.ends_with("GUEST-START") => {
-                running = true;
-                drop(archive.take());
-            }
-            Ok(line) => {
-                if let Some((text, status)) = exit_status(&line) {
-                    print(text);
-                    return Ok(status);
+/// The lines that are shown where a guest did not do what it should.
+const LINES_SHOWN: usize = 40;
+
+/// A guest that runs its script.
+pub(crate) struct Running {
+    machine: Machine,
+    lines: Receiver<String>,
+    /// Until the kernel runs.
+    archive: Option<Archive>,
+    end: Instant,
+    seconds: u64,
+    /// What it said last, where that is not printed.
+    said: Vec<String>,
+}
+
+impl Running {
+    pub(super) fn start(guest: &Guest, kernel: &Kernel, image: &Image) -> Result<Self> {
+        let archive = Archive::write(image)?;
+        let mut machine = Machine::start(guest, kernel, &archive.path)?;
+        let lines = machine.lines()?;
+        let end = Instant::now() + Duration::from_secs(guest.seconds);
+        let (archive, said) = (Some(archive), Vec::new());
+        Ok(Self { machine, lines, archive, end, seconds: guest.seconds, said })
+    }
+
+    /// Prints what it prints until it ends; its exit status.
+    pub(super) fn finish(mut self) -> Outcome {
+        let mut running = false;
+        loop {
+            let left = self.end.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left) {
+                Ok(line) if line.ends_with("GUEST-START") => {
+                    running = true;
+                    drop(self.archive.take());
                 }
-                if running {
-                    println!("{line}");
+                Ok(line) => {
+                    if let Some((text, status)) = exit_status(&line) {
+                        print(text);
+                        return Ok(status);
+                    }
+                    if running {
+                        println!("{line}");
+                    }
                 }
+                Err(RecvTimeoutError::Timeout) => {
+                    eprintln!("guest: no end within {} s", self.seconds);
+                    return Ok(TIMED_OUT);
+                }
+                Err(RecvTimeoutError::Disconnected) => return Ok(NO_STATUS),
             }
-            Err(RecvTimeoutError::Timeout) => {
-                eprintln!("guest: no end within {} s", guest.seconds);
-                return Ok(TIMED_OUT);
-            }
-            Err(RecvTimeoutError::Disconnected) => return Ok(NO_STATUS),
         }
+    }
+
+    /// Waits until it prints a line with this text.
+    pub(crate) fn wait_for(&mut self, text: &str, limit: Duration) -> Result<()> {
+        let end = Instant::now() + limit;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let Ok(line) = self.lines.recv_timeout(left) else {
+                return Err(self.explain(&format!("the guest did not say: {text}")).into());
+            };
+            let (is_it, is_end) = (line.contains(text), exit_status(&line).is_some());
+            self.said.push(line);
+            if is_end {
+                return Err(self.explain("the guest's script ended").into());
+            }
+            if is_it {
+                drop(self.archive.take());
+                return Ok(());
+            }
+        }
+    }
+
+    /// An error with what the guest said last.
+    pub(crate) fn explain(&mut self, error: &str) -> String {
+        self.said.extend(self.lines.try_iter());
+        let from = self.said.len().saturating_sub(LINES_SHOWN);
+        format!("{error}\nthe guest's last lines:\n  {}", self.said[from..].join("\n  "))
+    }
+
+    /// Cuts it off, as a power cut does.
+    pub(crate) fn cut(self) {
+        drop(self.machine);
     }
 }
 
@@ -69,6 +122,11 @@ impl Machine {
         for (host, inside) in &guest.forwards {
             network += &format!(",hostfwd=tcp:127.0.0.1:{host}-:{inside}");
         }
+        let mut disk = Vec::new();
+        if let Some(path) = &guest.disk {
+            disk.push("-drive".to_owned());
+            disk.push(format!("file={},format=raw,if=virtio,cache=writeback", path.display()));
+        }
         let child = process::bound("qemu-system-x86_64")
             .args(["-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2"])
             .args(["-m", &guest.mib.to_string(), "-nographic", "-no-reboot"])
@@ -76,8 +134,9 @@ impl Machine {
             .arg(kernel.image())
             .arg("-initrd")
             .arg(archive)
-            .args(["-append", "console=ttyS0 quiet loglevel=4 panic=-1"])
+            .args(["-append", "console=ttyS0 quiet loglevel=4 panic=-1 no_timer_check"])
             .args(["-netdev", &network, "-device", "virtio-net-pci,netdev=net0,romfile="])
+            .args(disk)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()?;

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::Outcome;
 use image::Image;
+pub(crate) use machine::Running;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -44,6 +45,10 @@ pub(crate) struct Guest {
     pub(crate) forwards: Vec<(u16, u16)>,
     /// Files and folders to copy in, and where to.
     pub(crate) copies: Vec<(PathBuf, String)>,
+    /// A disk image, `/dev/vda` there.
+    pub(crate) disk: Option<PathBuf>,
+    /// What the kernel loads, of what it has as modules.
+    pub(crate) modules: Vec<String>,
     /// Programs to copy in under the same path, with their libraries.
     pub(crate) programs: Vec<PathBuf>,
 }
@@ -56,6 +61,8 @@ impl Default for Guest {
             mib: 1024,
             forwards: Vec::new(),
             copies: Vec::new(),
+            disk: None,
+            modules: kernel::MODULES.map(str::to_owned).to_vec(),
             programs: Vec::new(),
         }
     }
@@ -64,13 +71,18 @@ impl Default for Guest {
 impl Guest {
     /// Boots it, runs the script, prints its output and gives its exit status.
     pub(crate) fn run(&self, script: &[u8]) -> Outcome {
+        self.boot(script)?.finish()
+    }
+
+    /// Boots it and has it run the script.
+    pub(crate) fn boot(&self, script: &[u8]) -> Result<Running> {
         if !cfg!(target_arch = "x86_64") {
             return Err("the guest is made for x86_64 machines".into());
         }
         packages::install()?;
         let kernel = kernel::cached()?;
         let image = self.image(&kernel, script)?;
-        machine::run(self, &kernel, &image)
+        Running::start(self, &kernel, &image)
     }
 
     fn image(&self, kernel: &kernel::Kernel, script: &[u8]) -> Result<Image> {
@@ -86,7 +98,7 @@ impl Guest {
         for file in ["/etc/protocols", "/etc/netconfig"] {
             image.add_tree(Path::new(file), file)?;
         }
-        for (index, module) in kernel.modules()?.iter().enumerate() {
+        for (index, module) in kernel.modules(&self.modules)?.iter().enumerate() {
             let file = module.file_name().unwrap_or_default().to_string_lossy();
             image.add_tree(module, &format!("/modules/{index:03}-{file}"))?;
         }

@@ -151,6 +151,8 @@ fn what_is_no_toml_is_told() {
         let said = problems(text);
         assert!(said.len() == 1 && said[0].starts_with(why), "{text}: {said:?}");
     }
+    let deep = problems(&format!("lease = {}", "[".repeat(100_000)));
+    assert!(deep.len() == 1 && deep[0].contains("max recursion depth"), "{deep:?}");
 }
 
 #[test]
@@ -204,6 +206,14 @@ fn what_is_wrong_at_the_top_is_told() {
             "ephemeral = true\nstate-dir = \"/s\"",
             "2:13: `state-dir` and `ephemeral = true` contradict each other".to_owned(),
         ),
+    ] {
+        assert_eq!(problems(text), [why], "{text}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_addresses_and_the_list_of_exports_is_told() {
+    for (text, why) in [
         (
             "listen = 2049",
             "1:10: `listen` takes a string, or a list of them, not a number".to_owned(),

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 
 use holdfast_base::{BoxFuture, Closed, Instant, Job, WallTime, World};
-use holdfast_localfs::{LocalFs, Options};
+use holdfast_localfs::{Durability, LocalFs, Options};
 use holdfast_vfs::{
     CreateHow, Created, Cred, DirEntry, DirSink, Error, FileSystem, Groups, Handle, OpenMode,
     ReadSink, SetAttr, Want,
@@ -128,8 +128,9 @@ pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
+/// Without waiting for the disk, which `stable.rs` tests.
 pub(crate) fn options() -> Options {
-    Options::new([7; 16])
+    Options { durability: Durability::Async, ..Options::new([7; 16]) }
 }
 
 /// The process-handle mode, as one user.
