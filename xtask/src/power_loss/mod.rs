@@ -142,7 +142,6 @@ fn work_until_cut(machine: Running, port: u16, cut: u64, chance: &mut Chance) ->
             })
             .collect();
         drop(begun);
-        // All of them, or those that fail give up their end.
         let _all = has_begun.iter().take(clients.len()).count();
         std::thread::sleep(work);
         machine.cut();
