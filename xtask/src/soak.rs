@@ -25,7 +25,7 @@ pub(crate) fn main(args: &[String]) -> Outcome {
         return Ok(status);
     }
     // The test itself is tested: without sync it must find losses.
-    for line in ["--cuts 50", "--cuts 3 --without-sync"] {
+    for line in ["--cuts 50", "--cuts 3 --no-fsync"] {
         let status = power_loss::main(&words(line))?;
         if status != 0 {
             return Ok(status);

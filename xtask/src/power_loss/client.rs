@@ -136,6 +136,7 @@ impl Client {
     /// # Errors
     /// No reply came: it may have been done or not.
     pub(super) fn request(&mut self, ops: &[Op<'_>]) -> io::Result<Reply> {
+        let end = Instant::now() + PATIENCE;
         loop {
             self.sequence += 1;
             let sequence = SequenceArgs {
@@ -147,7 +148,7 @@ impl Client {
             };
             let all: Vec<_> = [Op::Sequence(sequence)].into_iter().chain(ops.to_vec()).collect();
             let reply = self.call(&all)?;
-            if !matches!(reply.status(), Status::DELAY | Status::GRACE) {
+            if !matches!(reply.status(), Status::DELAY | Status::GRACE) || Instant::now() > end {
                 return Ok(reply);
             }
             std::thread::sleep(PAUSE);

@@ -31,7 +31,7 @@ power-loss [OPTION]...
       --fs ext4|xfs|btrfs     what its disk has (ext4)
       --seed N                what clients do and when the power goes; the order of things is not
                               in it
-      --without-sync          with a server that forces nothing to the disk: must find losses";
+      --no-fsync              with a server that forces nothing to the disk: must find losses";
 
 /// Clients at the same time.
 const CLIENTS: u64 = 4;
@@ -65,7 +65,7 @@ impl Options {
             match arg.as_str() {
                 "--cuts" => options.cuts = value()?.parse()?,
                 "--seed" => options.seed = Some(value()?.parse()?),
-                "--without-sync" => options.is_without_sync = true,
+                "--no-fsync" => options.is_without_sync = true,
                 "--fs" => match value()?.as_str() {
                     fs @ ("ext4" | "xfs" | "btrfs") => options.fs = fs.to_owned(),
                     fs => return Err(format!("--fs {fs}?").into()),
@@ -142,7 +142,6 @@ fn work_until_cut(machine: Running, port: u16, cut: u64, chance: &mut Chance) ->
             })
             .collect();
         drop(begun);
-        // All of them, or those that fail give up their end.
         let _all = has_begun.iter().take(clients.len()).count();
         std::thread::sleep(work);
         machine.cut();
@@ -222,7 +221,7 @@ mod tests {
 
     #[test]
     fn options_are_read() {
-        let options = parse("--cuts 9 --fs xfs --seed 7 --without-sync").expect("is legal");
+        let options = parse("--cuts 9 --fs xfs --seed 7 --no-fsync").expect("is legal");
         let fs = "xfs".to_owned();
         assert_eq!(options, Options { cuts: 9, fs, seed: Some(7), is_without_sync: true });
         assert_eq!(parse("").expect("is legal").cuts, 3);

@@ -51,8 +51,10 @@ pub(super) fn work(
     begun: &Sender<()>,
 ) -> Result<Told, String> {
     let mut told = Told { dir: dir.to_owned(), ..Told::default() };
-    let Ok(mut files) = open(port, dir) else { return Err(format!("{dir}: no server")) };
-    let _cut_before_anybody_heard = begun.send(());
+    let files = open(port, dir);
+    // Also of one that fails, so that nobody waits for it.
+    let _nobody_listens = begun.send(());
+    let mut files = files.map_err(|error| format!("{dir}: no server: {error}"))?;
     let mut made = 0;
     loop {
         let action = draw(chance, &told.model, &mut made);
