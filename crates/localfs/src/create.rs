@@ -1,6 +1,6 @@
 //! Regular files: made and opened in one step.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use holdfast_vfs::{
@@ -81,7 +81,7 @@ impl Core {
         let node = self
             .name_new(parent, name, &fd)
             .and_then(|node| self.finish_new(cred, &node, how).map(|()| node))
-            .inspect_err(|_| self.undo(parent, name, &fd))?;
+            .inspect_err(|_| self.undo(cred, parent, name, fd.as_fd(), AtFlags::empty()))?;
         Ok((node, fd))
     }
 
@@ -136,21 +136,27 @@ impl Core {
         Ok(())
     }
 
-    /// Takes a name back whose object could not be finished, if it is still that object's.
-    fn undo(&self, parent: &Node, name: &Name, fd: &OwnedFd) {
+    /// Takes a name back whose object could not be finished, if it is still that object's: as the
+    /// caller, who made it.
+    pub(crate) fn undo(
+        &self,
+        cred: &Cred,
+        parent: &Node,
+        name: &Name,
+        fd: BorrowedFd<'_>,
+        flags: AtFlags,
+    ) {
         let still = self
             .identity
             .server()
             .and_then(|()| self.open_name(parent.fd(), name.as_c_str()))
-            .and_then(|there| {
-                Ok((stat_fd(there.as_fd()).meaning()?, stat_fd(fd.as_fd()).meaning()?))
-            })
+            .and_then(|there| Ok((stat_fd(there.as_fd()).meaning()?, stat_fd(fd).meaning()?)))
             .is_ok_and(|(there, made)| {
                 (device(&there), there.stx_ino) == (device(&made), made.stx_ino)
             });
-        if still {
+        if still && self.assume(cred).is_ok() {
             // Nothing more can be done about a failure here; the first error is the one to tell.
-            let _ = unlinkat(parent.fd(), name.as_c_str(), AtFlags::empty());
+            let _ = unlinkat(parent.fd(), name.as_c_str(), flags);
         }
     }
 

@@ -66,12 +66,11 @@ impl Core {
             self.admit(fd, &parent, name.as_bytes())
         })?;
         if let Err(error) = self.finish_node(cred, &node, attrs) {
-            self.identity.server()?;
             let flags = match kind {
                 Making::Directory => AtFlags::REMOVEDIR,
                 Making::Symlink(_) | Making::Special(..) => AtFlags::empty(),
             };
-            let _ = unlinkat(parent.fd(), name.as_c_str(), flags);
+            self.undo(cred, &parent, name, node.fd(), flags);
             self.forget(&node);
             return Err(error);
         }
