@@ -1,17 +1,15 @@
 //! The suite on kinds of file systems that the machine may not have: those that share blocks and
 //! one that does not.
 mod common;
-#[path = "common/image.rs"]
-mod image;
 
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
+use common::image::{mount_image, own_mounts};
 use common::{TempDir, is_root, open, options};
 use holdfast_vfs::FileSystem;
 use holdfast_vfs::conformance::{CASES, Features, Subject, run};
-use image::{mount_image, own_mounts};
 
 /// Runs all cases in an image of 512 MiB, where that may be made; `shares`: whether there is
 /// something to clone by.
@@ -35,7 +33,7 @@ fn suite_in_an_image(mkfs: &[&str], shares: bool) {
                 run(name, &subject);
             }
             drop(subject);
-            assert!(image::run(Command::new("umount").arg(&disk)), "nothing is left open");
+            assert!(common::image::run(Command::new("umount").arg(&disk)), "nothing is left open");
         });
     });
 }

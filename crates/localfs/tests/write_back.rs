@@ -1,17 +1,15 @@
 //! Data that the disk did not take: whoever wrote it is told, whoever else was told before.
 mod common;
-#[path = "common/image.rs"]
-mod image;
 
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
+use common::image::{mount_image, own_mounts, run};
 use common::{TempDir, create, is_root, local, lookup, open, options, wait};
 use holdfast_localfs::LocalFs;
 use holdfast_vfs::{Cred, FileSystem, OpenMode, Stability};
-use image::{mount_image, own_mounts, run};
 use rustix::mount::{MountFlags, mount};
 
 const ROOT: Cred = Cred::ROOT;
