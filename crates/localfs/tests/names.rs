@@ -311,3 +311,18 @@ fn file_owner(dir: &Path, name: &str) -> u32 {
     std::fs::write(&path, b"").unwrap();
     std::fs::metadata(path).unwrap().uid()
 }
+
+#[test]
+fn what_could_not_be_finished_is_taken_back() {
+    if !is_root() {
+        return;
+    }
+    let dir = TempDir::new(Path::new("/tmp"));
+    let fs = open(dir.path(), options());
+    let given_away = SetAttr { uid: Some(0), ..SetAttr::default() };
+    for kind in [NewNode::Directory, NewNode::Fifo, NewNode::Symlink(b"text")] {
+        let made = wait(fs.make_node(&USER, &fs.root(), b"name", kind, &given_away));
+        assert_eq!(made, Err(Error::NotPermitted));
+        assert_eq!(lookup(&fs, b"name"), Err(Error::NotFound), "{kind:?}");
+    }
+}

@@ -1,25 +1,23 @@
 //! Data that the disk did not take: whoever wrote it is told, whoever else was told before.
 mod common;
 
-use std::fs::{File, set_permissions};
+use std::fs::File;
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
+use common::image::{mount_image, own_mounts, run};
 use common::{TempDir, create, is_root, local, lookup, open, options, wait};
 use holdfast_localfs::LocalFs;
 use holdfast_vfs::{Cred, FileSystem, OpenMode, Stability};
-use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
-use rustix::thread::UnshareFlags;
+use rustix::mount::{MountFlags, mount};
 
 const ROOT: Cred = Cred::ROOT;
 const BEHIND: &std::ffi::CStr = c"size=4m";
+/// Without a journal, and with all tables written: only data has to find room later.
+const MKFS: [&str; 8] =
+    ["mkfs.ext4", "-q", "-O", "^has_journal", "-N", "64", "-E", "lazy_itable_init=0,nodiscard"];
 const DISK_BYTES: u64 = 64 << 20;
-
-fn run(command: &mut Command) -> bool {
-    command.output().is_ok_and(|output| output.status.success())
-}
 
 /// A disk of more bytes than there is room for behind it, where such a one may be made.
 fn on_a_full_disk(test: impl FnOnce(&Path, LocalFs, &dyn Fn()) + Send) {
@@ -29,25 +27,13 @@ fn on_a_full_disk(test: impl FnOnce(&Path, LocalFs, &dyn Fn()) + Send) {
     let dir = TempDir::new(Path::new("/tmp"));
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            // The safe call is deprecated for flags that are not used here.
-            #[allow(deprecated)]
-            let own = rustix::thread::unshare(UnshareFlags::NEWNS);
-            let flags = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
-            if own.is_err()
-                || mount_change("/", flags).is_err()
+            if !own_mounts()
                 || mount("tmpfs", dir.path(), "tmpfs", MountFlags::empty(), BEHIND).is_err()
+                || !mount_image(dir.path(), DISK_BYTES, &MKFS)
             {
                 return;
             }
-            let (image, disk) = (dir.path().join("image"), dir.path().join("disk"));
-            std::fs::create_dir(&disk).unwrap();
-            File::create(&image).unwrap().set_len(DISK_BYTES).unwrap();
-            if !run(Command::new("mkfs.ext4").args(["-q", "-O", "^has_journal"]).arg(&image))
-                || !run(Command::new("mount").args(["-o", "loop"]).args([&image, &disk]))
-            {
-                return;
-            }
-            set_permissions(&disk, PermissionsExt::from_mode(0o1777)).unwrap();
+            let disk = dir.path().join("disk");
             let fs = open(&disk, options());
             // What describes the file is written while there is room.
             let made = create(&fs, &ROOT, b"file", 0o644).unwrap();
@@ -57,6 +43,7 @@ fn on_a_full_disk(test: impl FnOnce(&Path, LocalFs, &dyn Fn()) + Send) {
             let filler = dir.path().join("filler");
             let mut file = File::create(&filler).unwrap();
             while file.write(&[0; 4096]).is_ok() {}
+            drop(file);
             test(&disk, fs, &|| std::fs::remove_file(&filler).unwrap());
             assert!(run(Command::new("umount").arg(&disk)), "nothing is left open");
         });

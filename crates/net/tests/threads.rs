@@ -82,7 +82,6 @@ fn every_job_is_done_whatever_becomes_of_the_threads() {
     let service = start(config());
     let (world, done) = (service.runtime().world(), Arc::new(AtomicUsize::new(0)));
     std::thread::scope(|scope| {
-        let _at_last = gate.open_at_last();
         scope.spawn(|| {
             for _ in 0..JOBS {
                 let done = done.clone();

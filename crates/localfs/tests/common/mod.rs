@@ -3,6 +3,8 @@
 #![allow(dead_code)]
 
 use std::future::Future;
+pub(crate) mod image;
+
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use holdfast_base::World;
-use holdfast_vfs::{FileSystem, Handle, Properties, Reply, Result, offload};
+use holdfast_vfs::{Error, FileSystem, Handle, Properties, Reply, Result, offload};
 
 /// How a method answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub(crate) enum Mood {
     After(Duration),
     /// Not at all.
     Never,
+    /// That the method is not there.
+    Missing,
 }
 
 /// The probe. Methods go by their names.
@@ -95,6 +97,7 @@ impl Probe {
                     call(&*self.inner).await
                 })
             }
+            Mood::Missing => Reply::now(Err(Error::NotSupported)),
             Mood::Never => Reply::later(std::future::pending()),
         }
     }

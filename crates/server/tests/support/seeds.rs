@@ -1,8 +1,9 @@
 //! Sample compounds: what to damage, and what a fuzzer begins with.
 
 use holdfast_proto::nfs4::{
-    Access, AccessArgs, AttrValue, Bitmap, CreateHow, CreateType, Fattr, LockType, Op, OpNum,
-    SetTime, Specdata, Stateid, Verifier, VerifyArgs, attr,
+    Access, AccessArgs, AllocateArgs, AttrValue, Bitmap, CloneArgs, CopyArgs, CreateHow,
+    CreateType, DataContent, DeallocateArgs, Fattr, IoAdviseArgs, LockType, Op, OpNum,
+    ReadPlusArgs, SeekArgs, SetTime, Specdata, Stateid, Verifier, VerifyArgs, attr,
 };
 
 use super::ops::{self, Attrs};
@@ -34,6 +35,7 @@ impl Values {
         let mut all = self.names();
         all.extend(self.files());
         all.extend(Self::locks());
+        all.extend(self.ranges());
         all.extend(self.others());
         all
     }
@@ -101,6 +103,36 @@ impl Values {
                 ],
             ),
             ("downgrade", [&[Op::PutRootFh], &less[..], &[ops::downgrade(current, 1, 0)]].concat()),
+        ]
+    }
+
+    fn ranges(&self) -> Vec<(&'static str, Vec<Op<'_>>)> {
+        let (root, stateid) = (|| Op::PutRootFh, Stateid::CURRENT);
+        let open = || ops::open(b"file", b"ranges", 3, 0);
+        let both = |op| vec![root(), ops::lookup(b"g"), Op::SaveFh, root(), open(), op];
+        let on = |op| vec![root(), open(), op];
+        let (src_stateid, dst_stateid) = (Stateid::ANONYMOUS, stateid);
+        let copy = CopyArgs {
+            src_stateid,
+            dst_stateid,
+            src_offset: 1,
+            dst_offset: 70_000,
+            count: 3,
+            consecutive: true,
+            synchronous: false,
+            source_server: Vec::new(),
+        };
+        let (src_offset, dst_offset, count) = (0, 1 << 16, 0);
+        let clone = CloneArgs { src_stateid, dst_stateid, src_offset, dst_offset, count };
+        let hints = Bitmap::of(&[0, 1, 4]);
+        vec![
+            ("allocate", on(Op::Allocate(AllocateArgs { stateid, offset: 5, length: 100_000 }))),
+            ("deallocate", on(Op::Deallocate(DeallocateArgs { stateid, offset: 7, length: 9 }))),
+            ("seek", on(Op::Seek(SeekArgs { stateid, offset: 0, what: DataContent::HOLE }))),
+            ("read-plus", on(Op::ReadPlus(ReadPlusArgs { stateid, offset: 0, count: 90_000 }))),
+            ("advise", on(Op::IoAdvise(IoAdviseArgs { stateid, offset: 0, count: 9, hints }))),
+            ("copy", both(Op::Copy(Box::new(copy)))),
+            ("clone", both(Op::Clone(clone))),
         ]
     }
 
