@@ -17,7 +17,7 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 /// Runs a guest to its end.
 pub(super) fn run(guest: &Guest, kernel: &Kernel, image: &Image) -> Outcome {
-    let archive = Archive::write(image)?;
+    let archive = Archive::write(image, &guest.name)?;
     let mut machine = Machine::start(guest, kernel, &archive.path)?;
     let mut archive = Some(archive);
     let lines = machine.lines()?;
@@ -32,11 +32,11 @@ pub(super) fn run(guest: &Guest, kernel: &Kernel, image: &Image) -> Outcome {
             }
             Ok(line) => {
                 if let Some((text, status)) = exit_status(&line) {
-                    print(text);
+                    print(&guest.label, text);
                     return Ok(status);
                 }
                 if running {
-                    println!("{line}");
+                    println!("{}{line}", guest.label);
                 }
             }
             Err(RecvTimeoutError::Timeout) => {
@@ -48,9 +48,9 @@ pub(super) fn run(guest: &Guest, kernel: &Kernel, image: &Image) -> Outcome {
     }
 }
 
-fn print(text: &str) {
+fn print(label: &str, text: &str) {
     if !text.is_empty() {
-        println!("{text}");
+        println!("{label}{text}");
     }
 }
 
@@ -117,8 +117,8 @@ struct Archive {
 }
 
 impl Archive {
-    fn write(image: &Image) -> Result<Self> {
-        let name = format!("holdfast-guest-{}.cpio", std::process::id());
+    fn write(image: &Image, guest: &str) -> Result<Self> {
+        let name = format!("holdfast-guest-{}-{guest}.cpio", std::process::id());
         let archive = Self { path: std::env::temp_dir().join(name) };
         let mut out = BufWriter::new(File::create(&archive.path)?);
         image.write(&mut out)?;
