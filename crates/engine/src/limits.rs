@@ -30,9 +30,17 @@ pub const IO_BYTES: u32 = 1 << 20;
 /// Sessions of all clients. Beyond it CREATE_SESSION answers NFS4ERR_NOSPC.
 pub const SESSIONS: usize = 65_536;
 
-/// Bytes that the reply caches of all sessions may come to, beyond which a new session has one
-/// slot.
-pub const CACHE_BYTES: u64 = 256 << 20;
+/// Bytes that the slots of all sessions and the replies kept in them may take. Beyond it a new
+/// session has one slot, and a request that wants its reply kept is answered DELAY in every slot
+/// but the first.
+pub const SLOT_BYTES: usize = 256 << 20;
+
+/// Bytes beyond which tables do not grow, sessions are asked for slots back, and a new one has
+/// [`SLOTS_WHEN_SCARCE`].
+pub const SLOT_BYTES_SCARCE: usize = SLOT_BYTES / 2;
+
+/// Slots of a new session while memory for slots is scarce.
+pub const SLOTS_WHEN_SCARCE: u32 = 8;
 
 /// Operations of one compound.
 pub const OPERATIONS: u32 = 128;

@@ -37,6 +37,10 @@ async fn run_compound(rq: &mut Request, mut args: CompoundArgs<'_>) {
     if !(MINOR_MIN..=MINOR_MAX).contains(&args.minor) {
         return header.finish(&mut rq.out, Status::MINOR_VERS_MISMATCH, 0);
     }
+    if str::from_utf8(args.tag).is_err() {
+        // RFC 8881 §14.5: what is to be UTF-8 and is not.
+        return header.finish(&mut rq.out, Status::INVAL, 0);
+    }
     (rq.minor, rq.operations) = (args.minor, args.count);
     let mut done = 0;
     let mut status = Status::OK;

@@ -5,6 +5,7 @@ mod grace;
 mod opens;
 mod piece;
 mod session;
+mod slot_memory;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,12 +14,14 @@ use std::time::Duration;
 
 use holdfast_base::{Instant, World};
 use holdfast_engine::server::{Clients, Dropped, FileKey, Files, Grace, States};
+use holdfast_engine::session::Memory;
 use holdfast_engine::{Seed, limits};
 use holdfast_proto::nfs4::{ClientId, SessionId, Stateid, Status};
 
 pub(crate) use opens::{OpenFiles, OpenRequest};
 pub(crate) use piece::Piece;
 pub(crate) use session::{ConnectionBinding, Session, SessionCell, SlotClaim};
+pub(crate) use slot_memory::SlotMemory;
 
 use crate::counters::{Counters, count};
 use crate::records::ClientRecords;
@@ -42,6 +45,7 @@ pub(crate) struct State {
     pub(crate) world: Arc<dyn World>,
     pub(crate) counters: Counters,
     pub(crate) lease: Duration,
+    pub(crate) slot_memory: Arc<SlotMemory>,
     clients: Piece<Clients>,
     sessions: [SessionTable; SHARDS],
     files: [Piece<Files>; SHARDS],
@@ -53,6 +57,8 @@ pub(crate) struct State {
     records: Piece<Arc<dyn ClientRecords>>,
     tag: [u8; 4],
     stopping: AtomicBool,
+    /// Whether the last sweep asked sessions for slots back.
+    asks_for_slots: AtomicBool,
 }
 
 impl State {
@@ -66,6 +72,7 @@ impl State {
             world,
             counters: Counters::default(),
             lease,
+            slot_memory: Arc::default(),
             clients: Piece::new(Clients::new(u32::from_be_bytes(tag))),
             sessions: std::array::from_fn(|_| RwLock::default()),
             files: std::array::from_fn(|_| Piece::new(Files::new(seed))),
@@ -75,6 +82,7 @@ impl State {
             records: Piece::new(records),
             tag,
             stopping: AtomicBool::new(false),
+            asks_for_slots: AtomicBool::new(false),
         }
     }
 
@@ -196,6 +204,7 @@ impl State {
             self.drop_client(&dropped).await;
         }
         self.forget_dead_sessions(now).await;
+        self.retarget_slots();
         self.tick_grace(now).await;
     }
 
@@ -212,6 +221,18 @@ impl State {
             self.remove_session(&cell.id);
             let forget = |c: &mut Clients| c.session_destroyed(cell.client, cell.id, now);
             let _ = self.with(&self.clients, forget).await;
+        }
+    }
+
+    /// Asks sessions for slots back while memory for them is scarce.
+    fn retarget_slots(&self) {
+        let asks = self.slot_memory.level() != Memory::Plentiful;
+        if !self.asks_for_slots.swap(asks, Ordering::Relaxed) && !asks {
+            return;
+        }
+        for table in &self.sessions {
+            let table = table.read().unwrap_or_else(PoisonError::into_inner);
+            table.values().for_each(|cell| cell.retarget());
         }
     }
 

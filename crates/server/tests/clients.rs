@@ -136,16 +136,21 @@ fn protection_that_needs_kerberos_is_refused() {
     let server = Server::new();
     let mut client = Client::unknown(&server.instance, 2);
     let ops = StateProtectOps { must_enforce: Bitmap::EMPTY, must_allow: Bitmap::EMPTY };
-    let ssv = SsvParms {
-        ops,
-        hash_algs: vec![&b"\x01"[..]],
-        encr_algs: vec![&b"\x01"[..]],
-        window: 1,
-        num_gss_handles: 1,
+    let der = &[0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01][..];
+    let sha256 = &der[2..];
+    let ssv = |hash_algs, encr_algs, window| {
+        StateProtectArgs::Ssv(SsvParms { ops, hash_algs, encr_algs, window, num_gss_handles: 1 })
     };
+    let any = || vec![&b"\x01"[..]];
     for (state_protect, status) in [
         (StateProtectArgs::MachCred(ops), Status::INVAL),
-        (StateProtectArgs::Ssv(ssv), Status::ENCR_ALG_UNSUPP),
+        (ssv(vec![], any(), 1), Status::INVAL),
+        (ssv(vec![sha256], vec![], 1), Status::INVAL),
+        (ssv(vec![sha256], any(), 0), Status::INVAL),
+        (ssv(any(), any(), 1), Status::HASH_ALG_UNSUPP),
+        (ssv(vec![b"\x01", sha256], any(), 1), Status::ENCR_ALG_UNSUPP),
+        (ssv(vec![der], any(), 1), Status::ENCR_ALG_UNSUPP),
+        (ssv(vec![b"\x06"], any(), 1), Status::HASH_ALG_UNSUPP),
     ] {
         let args = ExchangeIdArgs {
             clientowner: ClientOwner { verifier: Verifier([1; 8]), ownerid: b"a" },

@@ -157,6 +157,33 @@ fn a_request_beyond_the_agreed_size_or_length_is_refused_and_leaves_the_slot() {
 }
 
 #[test]
+fn requests_and_replies_of_just_the_agreed_size_pass_and_a_word_more_does_not() {
+    let server = Server::new();
+    let mut client = server.client("any");
+    let ops = [vec![Op::PutRootFh], vec![Op::GetFh; 20], vec![ops::lookup(&[b'n'; 200])]].concat();
+    let request = client.in_session(0, false, &ops);
+    let reply = client.exchange(&request).0.len() as u32;
+    let request = request.len() as u32 - 4;
+    let status = |owner, change: fn(&mut ChannelAttrs, u32), bytes: u32, cache| {
+        let terms = terms(|terms| change(terms, bytes));
+        let mut client = Client::with_terms(&server.instance, owner, 2, terms);
+        let record = client.in_session(0, cache, &ops);
+        client.exchange(&record).last()
+    };
+    let requests = |terms: &mut ChannelAttrs, bytes| terms.maxrequestsize = bytes;
+    let replies = |terms: &mut ChannelAttrs, bytes| terms.maxresponsesize = bytes;
+    let kept = |terms: &mut ChannelAttrs, bytes| terms.maxresponsesize_cached = bytes;
+    let passes = (OpNum::LOOKUP, Status::NOENT);
+    assert_eq!(status("a", requests, request, false), passes);
+    assert_eq!(status("b", requests, request - 4, false), (OpNum::SEQUENCE, Status::REQ_TOO_BIG));
+    assert_eq!(status("c", replies, reply, false), passes);
+    assert_eq!(status("d", kept, reply, true), passes);
+    let short = reply - 12;
+    assert_eq!(status("e", replies, short, false), (OpNum::GETFH, Status::REP_TOO_BIG));
+    assert_eq!(status("f", kept, short, true), (OpNum::GETFH, Status::REP_TOO_BIG_TO_CACHE));
+}
+
+#[test]
 fn a_reply_beyond_the_agreed_size_is_refused() {
     let server = Server::new();
     let small = terms(|terms| (terms.maxresponsesize, terms.maxresponsesize_cached) = (600, 300));
@@ -346,19 +373,52 @@ fn a_client_is_kept_to_the_end_of_its_lease() {
 }
 
 #[test]
-fn a_dropped_connection_is_forgotten_by_its_session() {
+fn of_too_many_connections_the_one_that_was_bound_first_is_bound_no_more() {
     let server = Server::new();
     let mut client = server.client("a");
     let mut bound: Vec<Peer> = Vec::new();
-    for _ in 0..63 {
+    for _ in 0..64 {
         bound.push(std::mem::replace(&mut client.peer, server.peer()));
         assert_eq!(client.status(&[]), Status::OK);
     }
-    bound.push(std::mem::replace(&mut client.peer, server.peer()));
-    assert_eq!(client.status(&[]), Status::DELAY, "a session has 64 connections at most");
-    client.slots[0] -= 1;
-    bound.pop();
-    assert_eq!(client.status(&[]), Status::OK);
+    let destroy = [ops::destroy_session(client.session)];
+    std::mem::swap(&mut client.peer, &mut bound[0]);
+    assert_eq!(client.bare(&destroy).status(), Status::CONN_NOT_BOUND_TO_SESSION);
+    std::mem::swap(&mut client.peer, &mut bound[1]);
+    assert_eq!(client.bare(&destroy).status(), Status::OK);
+}
+
+#[test]
+fn a_connection_is_bound_again_only_for_what_it_is_bound_for() {
+    use DirFromClient as Ask;
+    use DirFromServer as Is;
+    let server = Server::new();
+    let client = server.client("a");
+    let bind = |connected: &mut Client, dir| {
+        let sessid = client.session;
+        let args = BindConnToSessionArgs { sessid, dir, use_conn_in_rdma_mode: false };
+        let reply = connected.bare(&[Op::BindConnToSession(args)]);
+        if reply.status() != Status::OK {
+            return Err(reply.status());
+        }
+        let OpBody::BindConnToSession(ok) = reply.last_ok() else { panic!("it was bound") };
+        Ok(ok.dir)
+    };
+    let refused = Err(Status::INVAL);
+    for (first, is, then) in [
+        (Ask::FORE, Is::FORE, [Ok(Is::FORE), refused, Ok(Is::BOTH), refused]),
+        (Ask::BACK, Is::BACK, [refused, Ok(Is::BACK), refused, Ok(Is::BOTH)]),
+        (Ask::FORE_OR_BOTH, Is::BOTH, [refused, refused, Ok(Is::BOTH), Ok(Is::BOTH)]),
+        (Ask::BACK_OR_BOTH, Is::BOTH, [refused, refused, Ok(Is::BOTH), Ok(Is::BOTH)]),
+    ] {
+        let asks = [Ask::FORE, Ask::BACK, Ask::FORE_OR_BOTH, Ask::BACK_OR_BOTH];
+        for (ask, answer) in asks.into_iter().zip(then) {
+            let mut connected = Client::unknown(&server.instance, 2);
+            assert_eq!(bind(&mut connected, first), Ok(is));
+            assert_eq!(bind(&mut connected, ask), answer, "{first:?}, then {ask:?}");
+        }
+    }
+    assert_eq!(bind(&mut Client::unknown(&server.instance, 2), DirFromClient(0)), refused);
 }
 
 #[test]

@@ -19,7 +19,7 @@ pub(super) struct Source {
     pub(super) text: String,
 }
 
-/// What is built or recorded, not written.
+/// What is built or recorded, not written. In a work tree beside the first, `.git` is a file.
 const FOREIGN: [&str; 3] = ["target", ".git", "corpus"];
 
 impl Repository {
@@ -35,8 +35,11 @@ impl Repository {
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
             let name = entry.file_name().to_string_lossy().into_owned();
+            if FOREIGN.contains(&name.as_str()) {
+                continue;
+            }
             let (path, kind) = (format!("{prefix}{name}"), entry.file_type()?);
-            if kind.is_dir() && !FOREIGN.contains(&name.as_str()) {
+            if kind.is_dir() {
                 self.read_folder(&entry.path(), &format!("{path}/"))?;
             } else if kind.is_file() {
                 let data = fs::read(entry.path())?;

@@ -63,6 +63,8 @@ pub struct CreateSession {
     pub principal: Principal,
     /// What was asked for.
     pub terms: SessionTerms,
+    /// As many slots as there is memory for now: at least one is given.
+    pub slots: u32,
     /// Unpredictable: makes the session's id one that nobody can guess.
     pub nonce: [u8; 4],
 }
@@ -108,8 +110,6 @@ struct Record {
     sequence: u32,
     answer: Option<Result<CreateSessionOk, Status>>,
     sessions: Vec<SessionId>,
-    /// Bytes that the reply caches of each session may come to.
-    caches: Vec<u64>,
     sessions_made: u32,
     renewed: Instant,
     reclaim_complete: bool,
@@ -124,7 +124,6 @@ pub struct Clients {
     made: u32,
     unconfirmed: usize,
     sessions: usize,
-    cache_bytes: u64,
 }
 
 impl Clients {
@@ -137,7 +136,6 @@ impl Clients {
             made: 0,
             unconfirmed: 0,
             sessions: 0,
-            cache_bytes: 0,
         }
     }
 
@@ -206,7 +204,6 @@ impl Clients {
             sequence: 0,
             answer: None,
             sessions: Vec::new(),
-            caches: Vec::new(),
             sessions_made: 0,
             renewed: now,
             reclaim_complete: false,
@@ -239,7 +236,7 @@ impl Clients {
         now: Instant,
         is_busy: impl Fn(&[SessionId]) -> bool,
     ) -> Result<Created, Status> {
-        let terms = agree(&args.terms, limits::CACHE_BYTES.saturating_sub(self.cache_bytes))?;
+        let terms = agree(&args.terms, args.slots)?;
         let is_full = self.sessions >= limits::SESSIONS;
         let record = self.records.get_mut(&args.client).ok_or(Status::STALE_CLIENTID)?;
         if args.sequence == record.sequence
@@ -292,10 +289,7 @@ impl Clients {
         now: Instant,
     ) -> Option<CreateSessionOk> {
         let record = self.records.get_mut(&args.client)?;
-        let cache = cache_bytes(&terms.fore);
-        self.cache_bytes += cache;
         self.sessions += 1;
-        record.caches.push(cache);
         record.sessions_made = record.sessions_made.wrapping_add(1);
         let mut id = [0; 16];
         id[..8].copy_from_slice(&args.client.0.to_be_bytes());
@@ -321,7 +315,6 @@ impl Clients {
         if let Some(record) = self.records.get_mut(&client) {
             if let Some(at) = record.sessions.iter().position(|own| *own == session) {
                 record.sessions.remove(at);
-                self.cache_bytes -= record.caches.remove(at);
                 self.sessions -= 1;
             }
             record.renewed = record.renewed.max(now);
@@ -427,7 +420,6 @@ impl Clients {
             self.unconfirmed -= 1;
         }
         self.sessions -= record.sessions.len();
-        self.cache_bytes -= record.caches.iter().sum::<u64>();
         if let Some(owner) = self.owners.get_mut(&record.owner) {
             owner.confirmed = owner.confirmed.filter(|id| *id != client);
             owner.unconfirmed = owner.unconfirmed.filter(|id| *id != client);
@@ -446,16 +438,14 @@ const fn again(clientid: ClientId, record: &Record) -> Exchanged {
 }
 
 /// What can be met of the terms that a client asks for.
-fn agree(asked: &SessionTerms, cache_room: u64) -> Result<SessionTerms, Status> {
+fn agree(asked: &SessionTerms, slots: u32) -> Result<SessionTerms, Status> {
     let known = CreateSessionFlags::PERSIST
         | CreateSessionFlags::CONN_BACK_CHAN
         | CreateSessionFlags::CONN_RDMA;
     if !known.contains(asked.flags) {
         return Err(Status::INVAL);
     }
-    let mut fore = agree_channel(&asked.fore, limits::SLOTS)?;
-    let fits = cache_room / u64::from(fore.maxresponsesize_cached).max(1);
-    fore.maxrequests = fore.maxrequests.min(u32::try_from(fits).unwrap_or(u32::MAX).max(1));
+    let fore = agree_channel(&asked.fore, slots.clamp(1, limits::SLOTS))?;
     let back_is_too_small = asked.back.maxrequestsize < limits::CHANNEL_BYTES_MIN
         || asked.back.maxresponsesize < limits::CHANNEL_BYTES_MIN
         || asked.back.maxoperations < limits::BACK_OPERATIONS_MIN;
@@ -464,11 +454,6 @@ fn agree(asked: &SessionTerms, cache_room: u64) -> Result<SessionTerms, Status> 
     }
     let back = ChannelAttrs { headerpadsize: 0, rdma_ird: None, ..asked.back };
     Ok(SessionTerms { flags: asked.flags & CreateSessionFlags::CONN_BACK_CHAN, fore, back })
-}
-
-/// What the reply cache of a session may come to.
-const fn cache_bytes(fore: &ChannelAttrs) -> u64 {
-    fore.maxrequests as u64 * fore.maxresponsesize_cached as u64
 }
 
 fn agree_channel(asked: &ChannelAttrs, slots: u32) -> Result<ChannelAttrs, Status> {

@@ -2,4 +2,4 @@
 
 mod slot_table;
 
-pub use slot_table::{Admit, Claim, Request, SlotTable};
+pub use slot_table::{Admit, Claim, Memory, Offer, Request, SlotTable};

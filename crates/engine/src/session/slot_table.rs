@@ -50,6 +50,10 @@ struct Slot {
     seqid: u32,
     used: bool,
     busy: bool,
+    /// It was taken out of use, and may begin anew when it comes back.
+    retired: bool,
+    /// Which target the last reply told.
+    generation: u32,
     cached: bool,
     cache_this: bool,
     operations: u32,
@@ -63,6 +67,8 @@ impl Slot {
             seqid: 0,
             used: false,
             busy: false,
+            retired: false,
+            generation: 0,
             cached: false,
             cache_this: false,
             operations: 0,
@@ -76,30 +82,88 @@ impl Slot {
             && self.operations == request.operations
             && self.principal == request.principal
     }
+
+    /// Whether this number asks for the last request again.
+    const fn is_retry(&self, seqid: u32) -> bool {
+        let begins_anew = self.retired && seqid == 1;
+        self.used && seqid == self.seqid && !begins_anew
+    }
+
+    /// Whether this number is that of a new request. A slot that was retired may count on or
+    /// begin anew: the requester gave it up, and may have forgotten where it stood.
+    const fn is_next(&self, seqid: u32) -> bool {
+        let begins_anew = self.retired && seqid == 1;
+        !self.busy && (seqid == self.seqid.wrapping_add(1) || begins_anew)
+    }
+
+    fn begin(&mut self, request: &Request, generation: u32) {
+        (self.seqid, self.generation) = (request.seqid, generation);
+        (self.used, self.busy, self.cached, self.retired) = (true, true, false, false);
+        (self.cache_this, self.operations) = (request.cache_this, request.operations);
+        self.principal = request.principal;
+    }
+
+    fn retire(&mut self) {
+        self.reply = Vec::new();
+        (self.cached, self.retired) = (false, self.used);
+    }
+}
+
+/// How much memory there is for slots and the replies kept in them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Memory {
+    /// Tables may grow.
+    Plentiful,
+    /// They may not.
+    Scarce,
+    /// No further reply is kept but in a session's first slot, so that it is never stuck.
+    Full,
+}
+
+/// How many slots a requester may use, as SEQUENCE tells it (RFC 8881 §18.46.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// How many it may use.
+    pub size: u32,
+    /// How many it is asked to keep to: at most `size`, at least 1.
+    pub target: u32,
 }
 
 /// The slots of one channel. A slot's memory is taken when it is first used.
+///
+/// The table grows while the requester uses all of it, up to what it asked for, and shrinks when
+/// the requester follows a lower target: only then are the slots above it idle for good.
 #[derive(Debug)]
 pub struct SlotTable {
     slots: Vec<Slot>,
-    size: u32,
+    offer: Offer,
+    most: u32,
+    /// Counts the targets that were told.
+    generation: u32,
     busy: u32,
+    reply_bytes: usize,
 }
 
 impl SlotTable {
-    /// A table of `size` slots.
-    pub const fn new(size: u32) -> Self {
-        Self { slots: Vec::new(), size, busy: 0 }
+    /// A table of `size` slots that may grow to `most`.
+    pub const fn new(size: u32, most: u32) -> Self {
+        let offer = Offer { size, target: size };
+        Self { slots: Vec::new(), offer, most, generation: 0, busy: 0, reply_bytes: 0 }
     }
 
-    /// How many slots there are.
-    pub const fn size(&self) -> u32 {
-        self.size
+    /// How many slots there are, and how many the requester is asked to keep to.
+    pub const fn offer(&self) -> Offer {
+        self.offer
     }
 
     /// How many requests are being executed.
     pub const fn busy(&self) -> u32 {
         self.busy
+    }
+
+    /// Bytes that the slots and the replies kept in them take.
+    pub const fn bytes(&self) -> usize {
+        self.reply_bytes + self.slots.capacity() * size_of::<Slot>()
     }
 
     /// Decides what becomes of a request. Only [`Admit::Execute`] changes anything.
@@ -109,33 +173,79 @@ impl SlotTable {
     /// - `BAD_HIGH_SLOT`: the requester uses more slots than there are.
     /// - `SEQ_MISORDERED`: neither the last request again nor the next one.
     /// - `SEQ_FALSE_RETRY`: the last request's number, on another request.
-    pub fn admit(&mut self, request: &Request) -> Result<Admit<'_>, Status> {
-        if request.slot >= self.size {
+    /// - `DELAY`: there is no memory to keep the reply in.
+    pub fn admit(&mut self, request: &Request, memory: Memory) -> Result<Admit<'_>, Status> {
+        if request.slot >= self.offer.size {
             return Err(Status::BADSLOT);
         }
-        if request.highest_slot >= self.size {
+        if request.highest_slot >= self.offer.size {
             return Err(Status::BAD_HIGH_SLOT);
         }
         let at = request.slot as usize;
+        if self.slots.get(at).is_some_and(|slot| slot.is_retry(request.seqid)) {
+            return Self::retry(&self.slots[at], request);
+        }
+        if !self.slots.get(at).map_or(request.seqid == 1, |slot| slot.is_next(request.seqid)) {
+            return Err(Status::SEQ_MISORDERED);
+        }
+        if memory == Memory::Full && request.cache_this && at > 0 {
+            return Err(Status::DELAY);
+        }
         if at >= self.slots.len() {
             self.slots.resize_with(at + 1, Slot::new);
         }
-        let slot = &mut self.slots[at];
-        if slot.used && request.seqid == slot.seqid {
-            return Self::retry(slot, request);
+        // The requester goes on with this slot, so it has seen what the last reply in it told.
+        let knows_target = self.slots[at].used && self.slots[at].generation == self.generation;
+        if knows_target {
+            self.give_up_slots(request);
         }
-        if request.seqid != slot.seqid.wrapping_add(1) {
-            return Err(Status::SEQ_MISORDERED);
+        if memory == Memory::Plentiful {
+            self.grow(request.slot);
         }
-        if slot.busy {
-            return Err(Status::SEQ_MISORDERED);
-        }
-        slot.seqid = request.seqid;
-        (slot.used, slot.busy, slot.cached) = (true, true, false);
-        (slot.cache_this, slot.operations) = (request.cache_this, request.operations);
-        slot.principal = request.principal;
+        self.slots[at].begin(request, self.generation);
         self.busy += 1;
         Ok(Admit::Execute(Claim { slot: request.slot, seqid: request.seqid }))
+    }
+
+    /// Takes the slots above the target away, once the requester keeps to it.
+    fn give_up_slots(&mut self, request: &Request) {
+        let target = self.offer.target;
+        let uses = request.highest_slot.max(request.slot);
+        let above = (target as usize).min(self.slots.len());
+        if uses >= target || self.slots[above..].iter().any(|slot| slot.busy) {
+            return;
+        }
+        let freed: usize = self.slots[above..].iter().map(|slot| slot.reply.capacity()).sum();
+        self.slots[above..].iter_mut().for_each(Slot::retire);
+        self.reply_bytes -= freed;
+        self.offer.size = target;
+    }
+
+    /// Adds about a fifth when `slot` is the last there is, up to what the table may grow to.
+    fn grow(&mut self, slot: u32) {
+        let Offer { size, target } = self.offer;
+        if slot + 1 == size && target == size && size < self.most {
+            let size = (size + (size / 5).max(1)).min(self.most);
+            self.offer = Offer { size, target: size };
+        }
+    }
+
+    /// Asks the requester for half of the slots back. There is always one.
+    pub fn shrink(&mut self) {
+        let target = (self.offer.size / 2).max(1);
+        self.retarget(target);
+    }
+
+    /// Asks for nothing back any more.
+    pub fn relax(&mut self) {
+        self.retarget(self.offer.size);
+    }
+
+    const fn retarget(&mut self, target: u32) {
+        if self.offer.target != target {
+            self.offer.target = target;
+            self.generation = self.generation.wrapping_add(1);
+        }
     }
 
     fn retry<'a>(slot: &'a Slot, request: &Request) -> Result<Admit<'a>, Status> {
@@ -157,11 +267,13 @@ impl SlotTable {
         }
         slot.busy = false;
         self.busy -= 1;
+        let before = slot.reply.capacity();
         slot.reply.clear();
         if let Some(reply) = reply {
             slot.cached = true;
             slot.reply.extend_from_slice(reply);
         }
+        self.reply_bytes = self.reply_bytes + slot.reply.capacity() - before;
         true
     }
 
@@ -177,81 +289,4 @@ impl SlotTable {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const fn request(slot: u32, seqid: u32) -> Request {
-        let principal = Principal::Sys { uid: 1, gid: 1 };
-        Request { slot, seqid, highest_slot: slot, cache_this: true, operations: 2, principal }
-    }
-
-    fn execute(table: &mut SlotTable, slot: u32, seqid: u32) -> Claim {
-        match table.admit(&request(slot, seqid)) {
-            Ok(Admit::Execute(claim)) => claim,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn each_request_is_executed_once_and_its_reply_given_again() {
-        let mut table = SlotTable::new(2);
-        let claim = execute(&mut table, 0, 1);
-        assert_eq!(table.admit(&request(0, 1)), Ok(Admit::InProgress));
-        assert!(table.complete(claim, Some(b"reply")));
-        assert_eq!(table.admit(&request(0, 1)), Ok(Admit::Replay(b"reply")));
-        assert!(!table.complete(claim, Some(b"twice")), "a claim is given back once");
-        assert_eq!(table.admit(&request(0, 1)), Ok(Admit::Replay(b"reply")));
-        let next = execute(&mut table, 0, 2);
-        assert!(table.complete(next, None));
-        assert_eq!(table.admit(&request(0, 2)), Ok(Admit::Uncached));
-        assert_eq!(table.busy(), 0);
-    }
-
-    #[test]
-    fn other_numbers_are_misordered_also_on_a_new_slot() {
-        let mut table = SlotTable::new(2);
-        for seqid in [0, 2, u32::MAX] {
-            assert_eq!(table.admit(&request(1, seqid)), Err(Status::SEQ_MISORDERED));
-        }
-        let claim = execute(&mut table, 1, 1);
-        assert_eq!(table.admit(&request(1, 2)), Err(Status::SEQ_MISORDERED), "1 is in progress");
-        table.complete(claim, None);
-        assert_eq!(table.admit(&request(1, 3)), Err(Status::SEQ_MISORDERED));
-    }
-
-    #[test]
-    fn numbers_wrap_around() {
-        let mut table = SlotTable::new(1);
-        table.admit(&request(0, 0)).unwrap_err();
-        table.slots[0].seqid = u32::MAX;
-        table.slots[0].used = true;
-        let claim = execute(&mut table, 0, 0);
-        assert!(table.complete(claim, None));
-        execute(&mut table, 0, 1);
-    }
-
-    #[test]
-    fn a_retry_that_is_another_request_is_refused() {
-        let mut table = SlotTable::new(1);
-        let claim = execute(&mut table, 0, 1);
-        table.complete(claim, Some(b"secret"));
-        let same = request(0, 1);
-        let other = Principal::Sys { uid: 2, gid: 1 };
-        for request in [
-            Request { principal: other, ..same },
-            Request { operations: 3, ..same },
-            Request { cache_this: false, ..same },
-        ] {
-            assert_eq!(table.admit(&request), Err(Status::SEQ_FALSE_RETRY));
-        }
-    }
-
-    #[test]
-    fn slots_beyond_the_table_are_refused() {
-        let mut table = SlotTable::new(2);
-        assert_eq!(table.admit(&request(2, 1)), Err(Status::BADSLOT));
-        let high = Request { highest_slot: 2, ..request(0, 1) };
-        assert_eq!(table.admit(&high), Err(Status::BAD_HIGH_SLOT));
-        assert_eq!(table.busy(), 0);
-    }
-}
+mod tests;

@@ -141,7 +141,7 @@ pub(crate) async fn run(rq: &mut Request, op: &Op<'_>) -> Result<Flow, Status> {
         Op::CreateSession(args) => Box::pin(session::create_session(rq, args)).await,
         Op::DestroySession(args) => Box::pin(session::destroy_session(rq, args)).await,
         Op::DestroyClientId(args) => Box::pin(session::destroy_clientid(rq, args.clientid)).await,
-        Op::BindConnToSession(args) => session::bind(rq, args),
+        Op::BindConnToSession(args) => Box::pin(session::bind(rq, args)).await,
         Op::ReclaimComplete(args) => Box::pin(session::reclaim_complete(rq, args.one_fs)).await,
         Op::GetDirDelegation(_) => dir::no_delegation(rq),
         Op::Illegal(_) => Err(Status::OP_ILLEGAL),

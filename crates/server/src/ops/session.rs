@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use holdfast_engine::server::{CreateSession, Created, ExchangeId, SessionTerms};
-use holdfast_engine::session::{Admit, Request as SlotRequest};
+use holdfast_engine::session::{Admit, Offer, Request as SlotRequest};
 use holdfast_proto::nfs4::{
     BindConnToSessionArgs, BindConnToSessionOk, ClientId, CreateSessionArgs, CreateSessionFlags,
-    CreateSessionOk, DestroySessionArgs, DirFromClient, DirFromServer, ExchangeIdArgs,
-    ExchangeIdFlags, ExchangeIdOk, SequenceArgs, SequenceOk, SequenceStatus, ServerOwner,
+    CreateSessionOk, DestroySessionArgs, DirFromServer, ExchangeIdArgs, ExchangeIdFlags,
+    ExchangeIdOk, SequenceArgs, SequenceOk, SequenceStatus, ServerOwner, SsvParms,
     StateProtectArgs, StateProtectRes, Status,
 };
 use holdfast_proto::xdr::Encode;
@@ -31,11 +31,11 @@ pub(super) async fn exchange_id(rq: &mut Request, args: &ExchangeIdArgs<'_>) -> 
     if !known.contains(args.flags) {
         return Err(Status::INVAL);
     }
-    match args.state_protect {
+    match &args.state_protect {
         StateProtectArgs::None => {}
         // Only a caller that RPCSEC_GSS proves can have its state protected.
         StateProtectArgs::MachCred(_) => return Err(Status::INVAL),
-        StateProtectArgs::Ssv(_) => return Err(Status::ENCR_ALG_UNSUPP),
+        StateProtectArgs::Ssv(parms) => return Err(refuse_ssv(parms)),
     }
     let asked = ExchangeId {
         owner: args.clientowner.ownerid,
@@ -68,6 +68,31 @@ pub(super) async fn exchange_id(rq: &mut Request, args: &ExchangeIdArgs<'_>) -> 
     Ok(())
 }
 
+/// Why protection by a shared secret is not granted (RFC 8881 §18.35.3): the algorithms are looked
+/// at in the order of the arguments.
+fn refuse_ssv(parms: &SsvParms<'_>) -> Status {
+    /// SHA-1, SHA-224, SHA-256, SHA-384, SHA-512: the object identifiers of RFC 8017 §B.1.
+    const HASHES: [&[u8]; 5] = [
+        &[0x2b, 0x0e, 0x03, 0x02, 0x1a],
+        &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x04],
+        &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01],
+        &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x02],
+        &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x03],
+    ];
+    if parms.hash_algs.is_empty() || parms.encr_algs.is_empty() || parms.window == 0 {
+        return Status::INVAL;
+    }
+    let is_known = |oid: &&[u8]| {
+        // Some clients send the whole of the DER encoding, with its tag and length.
+        let value = if oid.first() == Some(&0x06) { oid.get(2..) } else { Some(*oid) };
+        value.is_some_and(|value| HASHES.contains(&value))
+    };
+    if !parms.hash_algs.iter().any(is_known) {
+        return Status::HASH_ALG_UNSUPP;
+    }
+    Status::ENCR_ALG_UNSUPP
+}
+
 /// CREATE_SESSION.
 pub(super) async fn create_session(
     rq: &mut Request,
@@ -77,6 +102,7 @@ pub(super) async fn create_session(
     rq.server.state.world.random(&mut nonce);
     let asked = CreateSession {
         nonce,
+        slots: rq.server.state.slot_memory.new_slots(),
         client: args.clientid,
         sequence: args.sequence,
         principal: rq.principal,
@@ -96,8 +122,11 @@ pub(super) async fn create_session(
                 Created::New { ok, replaced } => {
                     let gone = replaced.iter().flat_map(|dropped| &dropped.sessions);
                     gone.for_each(|id| state.remove_session(id));
-                    let cell =
-                        Arc::new(SessionCell::new(ok.sessionid, asked.client, terms_of(ok), now));
+                    let (names, slots) =
+                        ((ok.sessionid, asked.client), asked.terms.fore.maxrequests);
+                    let memory = state.slot_memory.clone();
+                    let cell = SessionCell::new(names, terms_of(ok), slots, memory, now);
+                    let cell = Arc::new(cell);
                     state.add_session(cell.clone());
                     Some(cell)
                 }
@@ -110,7 +139,10 @@ pub(super) async fn create_session(
         (Created::Again(ok), _) => (ok, None),
         (Created::New { ok, replaced }, cell) => {
             if let Some(cell) = cell {
-                bind_connection(rq, &cell, connection, direction(ok.flags))?;
+                let bind = |session: &mut Session| session.bind(connection, direction(ok.flags));
+                if state.with(&cell.piece, bind).await? {
+                    rq.connection.bound(cell);
+                }
             }
             (ok, replaced)
         }
@@ -134,19 +166,6 @@ const fn direction(flags: CreateSessionFlags) -> DirFromServer {
     }
 }
 
-fn bind_connection(
-    rq: &Request,
-    cell: &Arc<SessionCell>,
-    connection: u64,
-    dir: DirFromServer,
-) -> Result<(), Status> {
-    let bound = cell.piece.enter(|session| session.bind(connection, dir));
-    if bound.map_err(|_poisoned| Status::SERVERFAULT)?? {
-        rq.connection.bound(cell.clone());
-    }
-    Ok(())
-}
-
 /// What became of a request that came under SEQUENCE.
 enum Admitted {
     Execute(SlotClaim),
@@ -157,6 +176,7 @@ enum Admitted {
 /// SEQUENCE: the slot, the lease, the connection.
 pub(super) async fn sequence(rq: &mut Request, args: &SequenceArgs) -> Result<Flow, Status> {
     const OK_BYTES: usize = 36;
+    const RECORD_MARK: usize = 4;
     let cell = rq.server.state.session(&args.sessionid)?;
     let fore = cell.terms.fore;
     if rq.call_bytes > fore.maxrequestsize as usize {
@@ -166,13 +186,15 @@ pub(super) async fn sequence(rq: &mut Request, args: &SequenceArgs) -> Result<Fl
         return Err(Status::TOO_MANY_OPS);
     }
     let most = if args.cachethis { fore.maxresponsesize_cached } else { fore.maxresponsesize };
-    let most = most as usize;
+    // The record's mark is no part of the reply (RFC 8881 §18.36.3).
+    let most = RECORD_MARK + most as usize;
     rq.cache_this = args.cachethis;
     // A SEQUENCE that fails changes nothing of its slot (RFC 8881 §18.46.3).
     if rq.out.position() + OK_BYTES > most {
         return Err(rq.too_big());
     }
-    match admit(rq, &cell, args).await? {
+    let (admitted, offer) = admit(rq, &cell, args).await?;
+    match admitted {
         Admitted::Execute(claim) => rq.slot = Some(claim),
         Admitted::Uncached => count(&rq.server.state.counters.replays),
         Admitted::Replay(reply) => {
@@ -183,13 +205,12 @@ pub(super) async fn sequence(rq: &mut Request, args: &SequenceArgs) -> Result<Fl
         }
     }
     rq.limit = most;
-    let highest_slot = fore.maxrequests - 1;
     let ok = SequenceOk {
         sessionid: args.sessionid,
         sequenceid: args.sequenceid,
         slotid: args.slotid,
-        highest_slotid: highest_slot,
-        target_highest_slotid: highest_slot,
+        highest_slotid: offer.size - 1,
+        target_highest_slotid: offer.target - 1,
         status_flags: SequenceStatus::empty(),
     };
     ok.encode(&mut rq.out);
@@ -200,7 +221,7 @@ async fn admit(
     rq: &Request,
     cell: &Arc<SessionCell>,
     args: &SequenceArgs,
-) -> Result<Admitted, Status> {
+) -> Result<(Admitted, Offer), Status> {
     let request = SlotRequest {
         slot: args.slotid,
         seqid: args.sequenceid,
@@ -218,23 +239,23 @@ async fn admit(
         if state.is_stopping() {
             return Err(Status::DELAY);
         }
-        // A SEQUENCE that is refused leaves nothing behind, and one that runs must not fail here.
-        session.check_bind(connection)?;
-        let admitted = match session.slots.admit(&request)? {
+        let memory = session.memory();
+        let admitted = match session.slots.admit(&request, memory)? {
             Admit::Execute(claim) => Admitted::Execute(SlotClaim::new(cell.clone(), claim)),
             Admit::Replay(reply) => Admitted::Replay(reply.to_vec()),
             Admit::Uncached => Admitted::Uncached,
             Admit::InProgress => return Err(Status::DELAY),
         };
+        session.account();
         session.used = now;
-        let newly_bound = session.bind(connection, DirFromServer::FORE)?;
-        Ok((admitted, newly_bound))
+        let newly_bound = session.bind(connection, DirFromServer::FORE);
+        Ok((admitted, session.slots.offer(), newly_bound))
     };
-    let (admitted, newly_bound) = state.with(&cell.piece, step).await??;
+    let (admitted, offer, newly_bound) = state.with(&cell.piece, step).await??;
     if newly_bound {
         rq.connection.bound(cell.clone());
     }
-    Ok(admitted)
+    Ok((admitted, offer))
 }
 
 /// DESTROY_SESSION.
@@ -276,18 +297,20 @@ pub(super) async fn destroy_clientid(rq: &mut Request, client: ClientId) -> Resu
 }
 
 /// BIND_CONN_TO_SESSION.
-pub(super) fn bind(rq: &mut Request, args: &BindConnToSessionArgs) -> Result<(), Status> {
-    let cell = rq.server.state.session(&args.sessid)?;
-    if cell.is_dead() {
-        return Err(Status::BADSESSION);
-    }
-    let dir = match args.dir {
-        DirFromClient::FORE => DirFromServer::FORE,
-        DirFromClient::BACK => DirFromServer::BACK,
-        DirFromClient::FORE_OR_BOTH | DirFromClient::BACK_OR_BOTH => DirFromServer::BOTH,
-        _ => return Err(Status::INVAL),
+pub(super) async fn bind(rq: &mut Request, args: &BindConnToSessionArgs) -> Result<(), Status> {
+    let state = &rq.server.state;
+    let cell = state.session(&args.sessid)?;
+    let connection = rq.connection.id;
+    let step = |session: &mut Session| {
+        if cell.is_dead() {
+            return Err(Status::BADSESSION);
+        }
+        session.rebind(connection, args.dir)
     };
-    bind_connection(rq, &cell, rq.connection.id, dir)?;
+    let (dir, newly_bound) = state.with(&cell.piece, step).await??;
+    if newly_bound {
+        rq.connection.bound(cell);
+    }
     let sessid = args.sessid;
     BindConnToSessionOk { sessid, dir, use_conn_in_rdma_mode: false }.encode(&mut rq.out);
     Ok(())

@@ -11,7 +11,8 @@ pub(crate) struct OpInfo {
     pub(crate) needs_fh: bool,
     /// Whether it may stand first in a compound.
     pub(crate) first: bool,
-    /// Bytes that its result may take and that it does not bound by itself.
+    /// Bytes that its result may take, if it must not run when they are not there: it changes
+    /// something.
     pub(crate) max_reply: usize,
 }
 
@@ -30,7 +31,6 @@ const fn minor2() -> OpInfo {
 const STATEID: usize = 16;
 const CHANGE: usize = 20;
 const BITMAP: usize = 4 + 4 * 3;
-const FH: usize = 4 + 128;
 
 /// The row of an operation.
 pub(crate) const fn of(num: OpNum) -> OpInfo {
@@ -40,8 +40,6 @@ pub(crate) const fn of(num: OpNum) -> OpInfo {
         OpNum::CREATE_SESSION => first(128),
         OpNum::DESTROY_SESSION | OpNum::DESTROY_CLIENTID => first(0),
         OpNum::BIND_CONN_TO_SESSION => first(24),
-        OpNum::GETFH => row(true, FH),
-        OpNum::ACCESS => row(true, 8),
         OpNum::CLOSE => row(true, STATEID),
         OpNum::COMMIT => row(true, 8),
         OpNum::CREATE => row(true, CHANGE + BITMAP),
@@ -53,6 +51,10 @@ pub(crate) const fn of(num: OpNum) -> OpInfo {
         OpNum::READ => row(true, 8),
         OpNum::READDIR => row(true, 16),
         OpNum::GETATTR
+        | OpNum::GETFH
+        | OpNum::ACCESS
+        | OpNum::SECINFO
+        | OpNum::SECINFO_NO_NAME
         | OpNum::READLINK
         | OpNum::LOOKUP
         | OpNum::LOOKUPP
@@ -60,7 +62,6 @@ pub(crate) const fn of(num: OpNum) -> OpInfo {
         | OpNum::VERIFY
         | OpNum::NVERIFY
         | OpNum::GET_DIR_DELEGATION => row(true, 0),
-        OpNum::SECINFO | OpNum::SECINFO_NO_NAME => row(true, 16),
         _ if num.0 > OpNum::RECLAIM_COMPLETE.0 => minor2(),
         _ => row(false, 0),
     }

@@ -6,10 +6,11 @@ use std::sync::atomic::Ordering;
 use holdfast_base::Instant;
 use holdfast_engine::limits;
 use holdfast_engine::server::SessionTerms;
-use holdfast_engine::session::{Claim, SlotTable};
-use holdfast_proto::nfs4::{ClientId, DirFromServer, SessionId, Status};
+use holdfast_engine::session::{Claim, Memory, SlotTable};
+use holdfast_proto::nfs4::{ClientId, DirFromClient, DirFromServer, SessionId, Status};
 
 use super::Piece;
+use super::slot_memory::{SlotMemory, SlotShare};
 use crate::sync::{AtomicBool, Mutex, PoisonError};
 
 /// The part of a session that changes.
@@ -18,37 +19,80 @@ pub(crate) struct Session {
     /// When a request was last admitted.
     pub(crate) used: Instant,
     connections: Vec<(u64, DirFromServer)>,
+    share: SlotShare,
 }
 
 impl Session {
-    /// Whether a connection is or can be bound.
-    ///
-    /// # Errors
-    /// `DELAY`: too many connections are bound.
-    pub(crate) fn check_bind(&self, connection: u64) -> Result<(), Status> {
-        if self.connections.len() < limits::CONNECTIONS_PER_SESSION || self.is_bound(connection) {
-            return Ok(());
-        }
-        Err(Status::DELAY)
+    /// How much memory there is for slots.
+    pub(crate) fn memory(&self) -> Memory {
+        self.share.level()
     }
 
-    /// Binds a connection, if it is not: for requests, unless more is asked for. Answers whether
-    /// it was not.
-    ///
-    /// # Errors
-    /// As [`Session::check_bind`].
-    pub(crate) fn bind(&mut self, connection: u64, dir: DirFromServer) -> Result<bool, Status> {
-        self.check_bind(connection)?;
-        if let Some(bound) = self.connections.iter_mut().find(|bound| bound.0 == connection) {
-            bound.1 = DirFromServer(bound.1.0 | dir.0);
-            return Ok(false);
+    /// Counts what the slots take after a change.
+    pub(crate) fn account(&mut self) {
+        self.share.set(self.slots.bytes());
+    }
+
+    fn complete(&mut self, claim: Claim, reply: Option<&[u8]>) -> bool {
+        let done = self.slots.complete(claim, reply);
+        self.account();
+        done
+    }
+
+    /// Binds a connection for requests, if it is not bound. Answers whether it was not. When
+    /// there are too many, the one that was bound first is not any more.
+    pub(crate) fn bind(&mut self, connection: u64, dir: DirFromServer) -> bool {
+        if self.is_bound(connection) {
+            return false;
+        }
+        if self.connections.len() >= limits::CONNECTIONS_PER_SESSION {
+            self.connections.remove(0);
         }
         self.connections.push((connection, dir));
-        Ok(true)
+        true
+    }
+
+    /// BIND_CONN_TO_SESSION: answers for what the connection is bound now, and whether it was
+    /// not bound before.
+    ///
+    /// # Errors
+    /// `INVAL`: it is bound for something else (RFC 8881 §18.34.3).
+    pub(crate) fn rebind(
+        &mut self,
+        connection: u64,
+        asked: DirFromClient,
+    ) -> Result<(DirFromServer, bool), Status> {
+        let dir = match asked {
+            DirFromClient::FORE => DirFromServer::FORE,
+            DirFromClient::BACK => DirFromServer::BACK,
+            DirFromClient::FORE_OR_BOTH | DirFromClient::BACK_OR_BOTH => DirFromServer::BOTH,
+            _ => return Err(Status::INVAL),
+        };
+        let Some(bound) = self.connections.iter_mut().find(|bound| bound.0 == connection) else {
+            return Ok((dir, self.bind(connection, dir)));
+        };
+        let may_be_both = match asked {
+            DirFromClient::FORE_OR_BOTH => bound.1 != DirFromServer::BACK,
+            DirFromClient::BACK_OR_BOTH => bound.1 != DirFromServer::FORE,
+            _ => false,
+        };
+        if bound.1 != dir && !may_be_both {
+            return Err(Status::INVAL);
+        }
+        bound.1 = dir;
+        Ok((dir, false))
     }
 
     pub(crate) fn is_bound(&self, connection: u64) -> bool {
         self.connections.iter().any(|bound| bound.0 == connection)
+    }
+
+    /// Asks the client for slots back, or not any more.
+    pub(super) fn retarget(&mut self) {
+        match self.share.level() {
+            Memory::Plentiful => self.slots.relax(),
+            Memory::Scarce | Memory::Full => self.slots.shrink(),
+        }
     }
 }
 
@@ -62,9 +106,17 @@ pub(crate) struct SessionCell {
 }
 
 impl SessionCell {
-    pub(crate) fn new(id: SessionId, client: ClientId, terms: SessionTerms, now: Instant) -> Self {
-        let slots = SlotTable::new(terms.fore.maxrequests);
-        let piece = Piece::new(Session { slots, used: now, connections: Vec::new() });
+    /// A session of which the client asked for `asked` slots.
+    pub(crate) fn new(
+        (id, client): (SessionId, ClientId),
+        terms: SessionTerms,
+        asked: u32,
+        memory: Arc<SlotMemory>,
+        now: Instant,
+    ) -> Self {
+        let slots = SlotTable::new(terms.fore.maxrequests, asked.min(limits::SLOTS));
+        let (connections, share) = (Vec::new(), SlotShare::new(memory));
+        let piece = Piece::new(Session { slots, used: now, connections, share });
         Self { id, client, terms, piece, dead: AtomicBool::new(false) }
     }
 
@@ -84,6 +136,13 @@ impl SessionCell {
             self.kill();
             R::default()
         })
+    }
+
+    /// Asks for slots back while memory is scarce.
+    pub(super) fn retarget(&self) {
+        if self.piece.enter(Session::retarget).is_err() {
+            self.kill();
+        }
     }
 
     /// Forgets a connection that was closed.
@@ -117,7 +176,7 @@ impl SlotClaim {
         let Some(claim) = self.claim.take() else { return };
         let done = self.cell.piece.enter(|session| {
             session.used = session.used.max(now);
-            session.slots.complete(claim, reply)
+            session.complete(claim, reply)
         });
         if done != Ok(true) {
             self.cell.kill();
@@ -135,7 +194,7 @@ impl Drop for SlotClaim {
         }
         self.cell.kill();
         // The session is forgotten when nothing of it runs any more; a poisoned one is anyway.
-        let _ = self.cell.piece.enter(|session| session.slots.complete(claim, None));
+        let _ = self.cell.piece.enter(|session| session.complete(claim, None));
     }
 }
 
@@ -157,7 +216,7 @@ impl ConnectionBinding {
     /// Remembers that a session is bound to this connection.
     pub(crate) fn bound(&self, cell: Arc<SessionCell>) {
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        sessions.retain(|other| !other.is_dead());
+        sessions.retain(|other| !other.is_dead() && other.id != cell.id);
         sessions.push(cell);
     }
 }

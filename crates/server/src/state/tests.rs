@@ -97,7 +97,7 @@ fn a_poisoned_session_is_dead_and_forgotten() {
         back: holdfast_proto::nfs4::ChannelAttrs::default(),
     };
     let id = SessionId([7; 16]);
-    let cell = Arc::new(SessionCell::new(id, ClientId(1), terms, state.now()));
+    let cell = Arc::new(SessionCell::new((id, ClientId(1)), terms, 1, Arc::default(), state.now()));
     state.add_session(cell.clone());
     poison(&state, &cell.piece);
     assert!(!cell.is_dead());

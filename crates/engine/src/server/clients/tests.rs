@@ -23,7 +23,8 @@ fn terms() -> SessionTerms {
 }
 
 fn session(client: ClientId, sequence: u32) -> CreateSession {
-    CreateSession { client, sequence, principal: ALICE, terms: terms(), nonce: [sequence as u8; 4] }
+    let (nonce, slots) = ([sequence as u8; 4], limits::SLOTS);
+    CreateSession { client, sequence, principal: ALICE, terms: terms(), slots, nonce }
 }
 
 fn create(clients: &mut Clients, client: ClientId, sequence: u32) -> CreateSessionOk {
@@ -150,25 +151,6 @@ fn everything_a_peer_can_grow_is_bounded() {
 }
 
 #[test]
-fn reply_caches_are_bounded_for_all_clients_together() {
-    let mut clients = Clients::new(7);
-    let mut slots = 0;
-    for n in 0..2000u32 {
-        let owner = n.to_be_bytes();
-        let id = clients.exchange_id(&exchange(&owner, 1, ALICE, false), NOW, |_| false).unwrap();
-        slots = create(&mut clients, id.clientid, 1).fore_chan_attrs.maxrequests;
-    }
-    assert_eq!(slots, 1, "there is always one slot");
-    let most = limits::CACHE_BYTES + 2000 * u64::from(limits::CACHED_RESPONSE_BYTES);
-    assert!(clients.cache_bytes <= most);
-    let all: Vec<_> = clients.records.keys().copied().collect();
-    for id in all {
-        clients.remove(id);
-    }
-    assert_eq!((clients.cache_bytes, clients.sessions), (0, 0));
-}
-
-#[test]
 fn a_lease_ends_only_without_use() {
     let mut clients = Clients::new(7);
     let id = confirmed(&mut clients, 1);
@@ -247,7 +229,7 @@ fn channels_of_the_least_size_are_taken_and_any_below_are_not() {
     least(&mut asked.back);
     (asked.fore.maxoperations, asked.fore.maxrequests) = (1, 1);
     asked.back.maxoperations = limits::BACK_OPERATIONS_MIN;
-    assert!(agree(&asked, limits::CACHE_BYTES).is_ok());
+    assert!(agree(&asked, limits::SLOTS).is_ok());
     for change in [
         (|it: &mut SessionTerms| it.fore.maxrequestsize -= 1) as fn(&mut SessionTerms),
         |it| it.fore.maxresponsesize -= 1,
@@ -257,17 +239,15 @@ fn channels_of_the_least_size_are_taken_and_any_below_are_not() {
     ] {
         let mut less = asked;
         change(&mut less);
-        assert_eq!(agree(&less, limits::CACHE_BYTES), Err(Status::TOOSMALL));
+        assert_eq!(agree(&less, limits::SLOTS), Err(Status::TOOSMALL));
     }
 }
 
 #[test]
-fn a_session_gets_the_slots_whose_replies_fit() {
-    let each = u64::from(limits::CACHED_RESPONSE_BYTES);
-    for (room, slots) in [(0, 1), (each - 1, 1), (2 * each, 2), (9 * each + 1, 9)] {
+fn a_session_gets_the_slots_there_is_memory_for_and_always_one() {
+    for (room, slots) in [(0, 1), (1, 1), (9, 9), (u32::MAX, limits::SLOTS)] {
         assert_eq!(agree(&terms(), room).unwrap().fore.maxrequests, slots);
     }
-    assert_eq!(agree(&terms(), u64::MAX).unwrap().fore.maxrequests, limits::SLOTS);
 }
 
 #[test]
@@ -276,7 +256,7 @@ fn neither_padding_nor_rdma_is_agreed_on() {
     for channel in [&mut asked.fore, &mut asked.back] {
         (channel.headerpadsize, channel.rdma_ird) = (8, Some(1));
     }
-    let agreed = agree(&asked, limits::CACHE_BYTES).unwrap();
+    let agreed = agree(&asked, limits::SLOTS).unwrap();
     for channel in [agreed.fore, agreed.back] {
         assert_eq!((channel.headerpadsize, channel.rdma_ird), (0, None));
     }
