@@ -51,6 +51,10 @@ counters! {
     garbage,
     /// Compounds that panicked; their sessions were dropped.
     panics,
+    /// Clients that became known: one that comes back after a restart of its own counts again.
+    clients_confirmed,
+    /// LOCKs refused because of another owner's lock.
+    locks_denied,
     /// Clients whose lease ended.
     clients_expired,
     /// Grace periods that ended.

@@ -87,11 +87,13 @@ pub(crate) fn main(args: &[String]) -> Step {
     let options = Options::parse(rest)?;
     let is_first = role == "first";
     let begin = Instant::now();
+    // First of all: when one of them fails, the other one sees the connection end.
+    let peer = Peer::connect(address)?;
     let mount = Mount::new(&options, &options.export, "/mnt/main")?;
     if is_first {
         mount.begin()?;
     }
-    let mut pair = Pair { mount, peer: Peer::connect(address)?, is_first };
+    let mut pair = Pair { mount, peer, is_first };
     let mut passed = 0;
     let mut all = |pair: &mut Pair, steps: Steps| {
         for (name, run) in steps {

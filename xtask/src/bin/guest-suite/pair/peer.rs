@@ -8,7 +8,7 @@ use crate::Failure;
 use crate::Step;
 
 /// How long the other one may take for a step.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_secs(300);
 /// The longest line that is taken from it.
 const LINE_MAX: u64 = 64 << 10;
 
