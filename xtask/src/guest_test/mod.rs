@@ -44,10 +44,6 @@ const SIZES: [(&str, u32); 7] = [
     ("GUEST_APPENDS", 2000),
     ("GUEST_TRANSACTIONS", 1000),
 ];
-/// What Holdfast has of what the guest's program calls abilities.
-const OFFERED: [&str; 0] = [];
-/// What of it files in memory have.
-const OFFERED_MEMFS: [&str; 0] = [];
 /// The kinds of file systems that root tests besides that of temporary files.
 const KINDS: [&str; 3] = ["ext4", "xfs", "btrfs"];
 
@@ -122,7 +118,8 @@ pub(crate) fn main(args: &[String]) -> Outcome {
 /// A directory of this machine: as root with all kinds of exports, else for one user.
 fn localfs(holdfast: &Path, folders: &Folders) -> Result<Server> {
     let directory = folders.path("rw").display().to_string();
-    let has = ability::possible(&folders.path("rw"), &OFFERED)?;
+    let offered = ability::offered()?;
+    let has = ability::possible(&folders.path("rw"), &offered)?;
     if !process::is_root() {
         println!("guest-test: not root: one user, no small export, no quota, no loop mount");
         let suite = ["/", "--one-user", "--holes", "--has", &has];
@@ -148,7 +145,7 @@ fn localfs(holdfast: &Path, folders: &Folders) -> Result<Server> {
     mounted("quota", quota, ["--quota-export".to_owned(), "/quota".to_owned()]);
     for kind in KINDS {
         let path = folders.mount_loop(kind, kind);
-        let has = path.as_ref().map(|path| ability::possible(path, &OFFERED));
+        let has = path.as_ref().map(|path| ability::possible(path, &offered));
         let has = has.unwrap_or_else(|_| Ok(String::new()))?;
         mounted(kind, path, ["--kind".to_owned(), format!("/{kind}={has}")]);
     }
@@ -162,7 +159,7 @@ fn one_line(error: &dyn std::error::Error) -> String {
 }
 
 fn memfs(holdfast: &Path, folders: &Folders) -> Result<Server> {
-    let has = OFFERED_MEMFS.join(",");
+    let has = ability::offered()?.join(",");
     let suite = ["/", "--holes", "--has", &has];
     Server::start("memfs", holdfast, &["--squash", "none"], &suite, folders)
 }

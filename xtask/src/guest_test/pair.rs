@@ -7,7 +7,7 @@ use std::thread;
 use super::folders::Folders;
 use super::meeting::Meeting;
 use super::server::Server;
-use super::{build_server, build_suite, sizes};
+use super::{ability, build_server, build_suite, sizes};
 use crate::guest::Guest;
 use crate::{Outcome, process};
 
@@ -76,7 +76,7 @@ pub(crate) fn main(args: &[String]) -> Outcome {
     let words = [&export, "--squash", "none", "--lease", LEASE];
     let mut server = Server::start("pair", &holdfast, &words, &["/"], &folders)?;
     server.wait_until_ready()?;
-    let locks = super::OFFERED.contains(&"locks");
+    let locks = ability::offered()?.contains(&"locks");
     let passed = guests(&options, &suite, server.port(), "/", locks)?;
     let stopped = server.stop()?;
     if !passed || !stopped {

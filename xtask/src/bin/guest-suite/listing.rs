@@ -48,7 +48,7 @@ pub(crate) fn remove_while_listing(mount: &Mount) -> Step {
 /// A folder that changes while it is listed: what stays is listed once, nothing is twice.
 pub(crate) fn change_while_listing(mount: &Mount) -> Step {
     let dir = mount.folder("changing")?;
-    let count = size("GUEST_CHANGING", 1500);
+    let count = size("GUEST_CHANGING", 500);
     for number in 0..count {
         File::create_new(dir.join(format!("{}-{number}", KINDS[number % KINDS.len()])))?;
     }

@@ -113,7 +113,7 @@ pub(crate) fn not_utf8(mount: &Mount) -> Step {
     Ok(())
 }
 
-/// A name is its bytes: what looks the same is not, and every byte but two is as good as another.
+/// A name is its bytes: what looks the same is not, and one byte is as good as another.
 pub(crate) fn bytes_of_names(mount: &Mount) -> Step {
     let dir = mount.folder("bytes")?;
     let mut wanted = BTreeSet::new();
@@ -121,7 +121,9 @@ pub(crate) fn bytes_of_names(mount: &Mount) -> Step {
     {
         wanted.insert(name.as_bytes().to_vec());
     }
-    wanted.extend((1..=u8::MAX).filter(|byte| !b"/.".contains(byte)).map(|byte| vec![byte]));
+    let bytes =
+        (1..=u8::MAX).step_by(7).chain(*b"\n\\\"'*\x7f\xff").filter(|byte| !b"/.".contains(byte));
+    wanted.extend(bytes.map(|byte| vec![byte]));
     for name in &wanted {
         let path = dir.join(OsStr::from_bytes(name));
         fs::write(&path, name).map_err(|error| format!("{name:?}: {error}"))?;
