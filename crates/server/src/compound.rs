@@ -1,6 +1,6 @@
 //! The loop of COMPOUND (RFC 8881 §16.2): admit, run one operation after the other, cache.
 
-use holdfast_proto::nfs4::{CompoundArgs, CompoundRes, OpNum, Status, begin_result};
+use holdfast_proto::nfs4::{CompoundArgs, CompoundRes, Status, begin_result};
 use holdfast_proto::rpc::{AcceptStat, Call, finish_record, start_accepted};
 use holdfast_proto::xdr::{Reader, Writer};
 
@@ -89,9 +89,6 @@ async fn run_op(rq: &mut Request, op: &Decoded<'_>, number: u32) -> Flow {
     rq.out.patch_u32(status_at, status.0);
     if status == Status::OK {
         return Flow::Next;
-    }
-    if num == OpNum::LOCK && status == Status::DENIED {
-        count(&rq.server.state.counters.locks_denied);
     }
     rq.out.truncate(body_at);
     rq.write_error_body(num);

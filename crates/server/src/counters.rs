@@ -53,8 +53,6 @@ counters! {
     panics,
     /// Clients that became known: one that comes back after a restart of its own counts again.
     clients_confirmed,
-    /// LOCKs refused because of another owner's lock.
-    locks_denied,
     /// Clients whose lease ended.
     clients_expired,
     /// Grace periods that ended.

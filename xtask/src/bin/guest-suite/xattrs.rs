@@ -20,6 +20,8 @@ use crate::{Failure, Step};
 /// What `act_as` calls `refused_to_others`.
 pub(crate) const ACT: &str = "xattrs";
 
+/// Names on one file.
+const MANY: usize = 100;
 /// Room for what is read.
 const ROOM: usize = 64 << 10;
 
@@ -59,6 +61,7 @@ pub(crate) fn attributes(mount: &Mount) -> Step {
         flags(path)?;
         limits(path)?;
     }
+    many(mount, &path)?;
     symlink("file", dir.join("link"))?;
     let link = dir.join("link");
     // Users have no attributes on links: POSIX permissions mean nothing there.
@@ -128,6 +131,21 @@ fn limits(path: &Path) -> Step {
     let refusal = set(path, "user.large", &vec![0; (64 << 10) + 1]);
     refused("a value of more than 64 KiB", refusal, &[Errno::TOOBIG])?;
     refused("no name at all", set(path, "", b"1"), &[Errno::RANGE])
+}
+
+/// More names than one reply needs to have.
+fn many(mount: &Mount, path: &Path) -> Step {
+    let names: BTreeSet<_> = (0..MANY).map(|number| format!("user.name-{number:04}")).collect();
+    for name in &names {
+        setxattr(path, name.as_str(), b"", XattrFlags::CREATE)?;
+    }
+    mount.drop_caches()?;
+    equal("names", list(path)?, names.clone())?;
+    equal("content", fs::read_to_string(path)?.as_str(), "content")?;
+    for name in &names {
+        removexattr(path, name.as_str())?;
+    }
+    Ok(())
 }
 
 /// Reading takes the right to read, and writing that to write.
