@@ -13,7 +13,7 @@ use crate::check::{ensure, equal, refused};
 use crate::mount::Mount;
 use crate::options::{Kind, Options};
 use crate::other_user::act;
-use crate::{Step, Steps, copies, holes, listing, names, times, transfer, xattrs};
+use crate::{Step, Steps, copies, holes, listing, times, transfer, xattrs};
 
 type Run<'a> = dyn FnMut(&str, &mut dyn FnMut() -> Step) + 'a;
 
@@ -28,7 +28,6 @@ const KIND_STEPS: Steps = &[
     ("direct transfer", transfer::direct),
     ("shared memory", transfer::mapped),
     ("times of access and modification", times::omit_and_now),
-    ("bytes of names", names::bytes_of_names),
     ("change while listing", listing::change_while_listing),
 ];
 
