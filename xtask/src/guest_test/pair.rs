@@ -85,8 +85,9 @@ pub(crate) fn main(args: &[String]) -> Outcome {
     }
     let (clients, denied) = (server.count("clients_confirmed")?, server.count("locks_denied")?);
     println!("guest-pair: the server saw {clients} clients and denied {denied} locks");
-    // Else the guests were one client, and what they saw proves nothing.
-    if clients != 2 || (locks && denied == 0) {
+    // Else the guests were one client, and what they saw proves nothing. A guest that was paused
+    // for longer than its lease has become known twice.
+    if clients < 2 || (locks && denied == 0) {
         println!("guest-pair: FAILED: two clients were to meet at the server");
         return Ok(1);
     }
