@@ -45,6 +45,7 @@ pub(crate) fn main(args: &[String]) -> Outcome {
     let tests = tests.then_some(Step { name: "tests", run: || cargo(&TESTS, &[]) });
     let guest = guest.then_some([
         Step { name: "guest-test", run: || crate::guest_test::main(&[]) },
+        Step { name: "guest-pair", run: || crate::guest_test::pair::main(&[]) },
         Step { name: "guest-restarts", run: || crate::guest_test::restarts::main(&[]) },
         Step { name: "power-loss", run: power_loss },
     ]);

@@ -23,11 +23,12 @@ struct Command {
     run: fn(&[String]) -> Outcome,
 }
 
-const COMMANDS: [Command; 7] = [
+const COMMANDS: [Command; 8] = [
     Command { name: "ci", help: ci::HELP, run: ci::main },
     Command { name: "tidy", help: tidy::HELP, run: tidy::main },
     Command { name: "guest", help: guest::HELP, run: guest::main },
     Command { name: "guest-test", help: guest_test::HELP, run: guest_test::main },
+    Command { name: "guest-pair", help: guest_test::pair::HELP, run: guest_test::pair::main },
     Command {
         name: "guest-restarts",
         help: guest_test::restarts::HELP,

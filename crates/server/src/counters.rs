@@ -51,6 +51,8 @@ counters! {
     garbage,
     /// Compounds that panicked; their sessions were dropped.
     panics,
+    /// Clients that became known: one that comes back after a restart of its own counts again.
+    clients_confirmed,
     /// Clients whose lease ended.
     clients_expired,
     /// Byte-range locks granted.

@@ -344,6 +344,7 @@ fn reclaim_complete_is_said_once_and_before_the_first_open() {
 fn a_silent_client_loses_all_and_a_used_one_nothing() {
     let server = Server::new();
     let (mut silent, mut used) = (server.client("silent"), server.client("used"));
+    assert_eq!(server.instance.counters().clients_confirmed, 2);
     let deny = |name: &'static [u8]| [Op::PutRootFh, ops::create(name, b"o", 3, 3)];
     assert_eq!(silent.status(&deny(b"one")), Status::OK);
     assert_eq!(used.status(&deny(b"two")), Status::OK);

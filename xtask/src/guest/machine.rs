@@ -26,18 +26,20 @@ pub(crate) struct Running {
     archive: Option<Archive>,
     end: Instant,
     seconds: u64,
+    label: String,
     /// What it said last, where that is not printed.
     said: Vec<String>,
 }
 
 impl Running {
     pub(super) fn start(guest: &Guest, kernel: &Kernel, image: &Image) -> Result<Self> {
-        let archive = Archive::write(image)?;
+        let archive = Archive::write(image, &guest.name)?;
         let mut machine = Machine::start(guest, kernel, &archive.path)?;
         let lines = machine.lines()?;
         let end = Instant::now() + Duration::from_secs(guest.seconds);
         let (archive, said) = (Some(archive), Vec::new());
-        Ok(Self { machine, lines, archive, end, seconds: guest.seconds, said })
+        let (seconds, label) = (guest.seconds, guest.label.clone());
+        Ok(Self { machine, lines, archive, end, seconds, label, said })
     }
 
     /// Prints what it prints until it ends; its exit status.
@@ -52,11 +54,11 @@ impl Running {
                 }
                 Ok(line) => {
                     if let Some((text, status)) = exit_status(&line) {
-                        print(text);
+                        print(&self.label, text);
                         return Ok(status);
                     }
                     if running {
-                        println!("{line}");
+                        println!("{}{line}", self.label);
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {
@@ -101,9 +103,9 @@ impl Running {
     }
 }
 
-fn print(text: &str) {
+fn print(label: &str, text: &str) {
     if !text.is_empty() {
-        println!("{text}");
+        println!("{label}{text}");
     }
 }
 
@@ -176,8 +178,8 @@ struct Archive {
 }
 
 impl Archive {
-    fn write(image: &Image) -> Result<Self> {
-        let name = format!("holdfast-guest-{}.cpio", std::process::id());
+    fn write(image: &Image, guest: &str) -> Result<Self> {
+        let name = format!("holdfast-guest-{}-{guest}.cpio", std::process::id());
         let archive = Self { path: std::env::temp_dir().join(name) };
         let mut out = BufWriter::new(File::create(&archive.path)?);
         image.write(&mut out)?;

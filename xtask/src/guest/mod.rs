@@ -37,6 +37,8 @@ const NO_STATUS: u8 = 125;
 pub(crate) struct Guest {
     /// Its host name.
     pub(crate) name: String,
+    /// What stands before each line that it prints.
+    pub(crate) label: String,
     /// How long its script may take, the boot included.
     pub(crate) seconds: u64,
     /// Its memory.
@@ -57,6 +59,7 @@ impl Default for Guest {
     fn default() -> Self {
         Self {
             name: format!("guest{}", std::process::id()),
+            label: String::new(),
             seconds: 300,
             mib: 1024,
             forwards: Vec::new(),

@@ -10,6 +10,9 @@ use crate::process;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
+/// The size of a loop-mounted file system; xfs is not made smaller than 300 MiB.
+const IMAGE_BYTES: u64 = 400 << 20;
+
 /// A temporary folder of folders.
 pub(super) struct Folders {
     root: PathBuf,
@@ -44,14 +47,24 @@ impl Folders {
         Ok(path)
     }
 
+    /// Makes a folder that is a file system of its own, in a file.
+    pub(super) fn mount_loop(&self, name: &str, kind: &str) -> Result<PathBuf> {
+        let image = self.path(&format!("{name}.img"));
+        fs::File::create(&image)?.set_len(IMAGE_BYTES)?;
+        let mut make = Command::new(format!("mkfs.{kind}"));
+        // What ext4 has by itself in small images leaves too little room for attributes.
+        make.args(if kind == "ext4" { &["-q", "-b", "4096"][..] } else { &["-q"] }).arg(&image);
+        process::read(&mut make)?;
+        let path = self.make(name)?;
+        process::read(Command::new("mount").args(["-o", "loop"]).arg(&image).arg(&path))?;
+        self.mounted.lock().map_err(|_| "a thread panicked")?.push(path.clone());
+        fs::set_permissions(&path, Permissions::from_mode(0o755))?;
+        Ok(path)
+    }
+
     /// Makes a folder on a btrfs of its own, with room for `limit`: more is over quota.
     pub(super) fn mount_quota(&self, name: &str, limit: &str) -> Result<PathBuf> {
-        let image = self.path(&format!("{name}.img"));
-        fs::File::create(&image)?.set_len(256 << 20)?;
-        process::read(Command::new("mkfs.btrfs").arg("-q").arg(&image))?;
-        let top = self.make(name)?;
-        process::read(Command::new("mount").args(["-o", "loop"]).arg(&image).arg(&top))?;
-        self.mounted.lock().map_err(|_| "a thread panicked")?.push(top.clone());
+        let top = self.mount_loop(name, "btrfs")?;
         let path = top.join("limited");
         process::read(Command::new("btrfs").args(["quota", "enable"]).arg(&top))?;
         process::read(Command::new("btrfs").args(["subvolume", "create"]).arg(&path))?;

@@ -75,7 +75,8 @@ impl Server {
 
     /// The path that the guest's program is to mount, and its options.
     pub(super) fn suite(&self) -> (&str, String) {
-        (&self.suite[0], self.suite[1..].join(" "))
+        let words = self.suite[1..].iter().map(|word| format!("'{word}'"));
+        (&self.suite[0], words.collect::<Vec<_>>().join(" "))
     }
 
     /// Waits until it takes connections.
@@ -96,7 +97,7 @@ impl Server {
     }
 
     /// Ends it as an operator does. Whether it was still there and ended well.
-    pub(super) fn stop(mut self) -> Result<bool> {
+    pub(super) fn stop(&mut self) -> Result<bool> {
         let verdict = match self.child.try_wait()? {
             Some(status) => Err(format!("it had ended before: {status}")),
             None => match process::terminate(&mut self.child, PATIENCE) {
@@ -110,6 +111,13 @@ impl Server {
             self.show_log();
         }
         Ok(verdict.is_ok())
+    }
+
+    /// What it has counted under that name; it tells when it ends.
+    pub(super) fn count(&self, name: &str) -> Result<u64> {
+        let log = fs::read_to_string(&self.log)?;
+        // A name that is not told was not counted.
+        count_in(&log, name).map_or(Ok(0), |count| Ok(count.parse()?))
     }
 
     fn show_log(&self) {
@@ -141,6 +149,24 @@ fn spawn(holdfast: &Path, words: &[String], log: File) -> Result<Child> {
     Ok(child)
 }
 
+fn count_in<'a>(log: &'a str, name: &str) -> Option<&'a str> {
+    log.lines()
+        .rev()
+        .find_map(|line| line.strip_prefix("holdfast: ")?.strip_prefix(name)?.strip_prefix(' '))
+}
+
 fn free_port() -> Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::count_in;
+
+    #[test]
+    fn counts_are_found_in_the_log() {
+        let log = "holdfast: listening on a\nholdfast: replays 3\nholdfast: replays_x 4\n";
+        assert_eq!(count_in(log, "replays"), Some("3"));
+        assert_eq!(count_in(log, "panics"), None);
+    }
 }

@@ -89,6 +89,8 @@ pub enum Created {
     New {
         /// The answer.
         ok: CreateSessionOk,
+        /// Whether this has confirmed the record.
+        confirmed: bool,
         /// The record of the same owner that this one replaces.
         replaced: Option<Dropped>,
     },
@@ -266,20 +268,22 @@ impl Clients {
             return Err(Status::DELAY);
         }
         let replaced = old.and_then(|old| self.remove(old));
-        self.confirm(args.client);
+        let confirmed = self.confirm(args.client);
         let ok = self.add_session(args, &terms, now).ok_or(Status::STALE_CLIENTID)?;
-        Ok(Created::New { ok, replaced })
+        Ok(Created::New { ok, confirmed, replaced })
     }
 
-    fn confirm(&mut self, client: ClientId) {
-        let Some(record) = self.records.get_mut(&client) else { return };
+    /// Whether the record was not confirmed before.
+    fn confirm(&mut self, client: ClientId) -> bool {
+        let Some(record) = self.records.get_mut(&client) else { return false };
         if record.confirmed {
-            return;
+            return false;
         }
         record.confirmed = true;
         self.unconfirmed -= 1;
         let owner = self.owners.entry(record.owner.clone()).or_default();
         (owner.unconfirmed, owner.confirmed) = (None, Some(client));
+        true
     }
 
     fn add_session(

@@ -119,7 +119,7 @@ pub(super) async fn create_session(
             let created = clients.create_session(&asked, now, |ids| state.any_busy(ids))?;
             // Within this step, so that no one sees a client whose session is not there yet.
             let cell = match &created {
-                Created::New { ok, replaced } => {
+                Created::New { ok, replaced, .. } => {
                     let gone = replaced.iter().flat_map(|dropped| &dropped.sessions);
                     gone.for_each(|id| state.remove_session(id));
                     let (names, slots) =
@@ -137,7 +137,10 @@ pub(super) async fn create_session(
         .await??;
     let (ok, replaced) = match created {
         (Created::Again(ok), _) => (ok, None),
-        (Created::New { ok, replaced }, cell) => {
+        (Created::New { ok, confirmed, replaced }, cell) => {
+            if confirmed {
+                count(&state.counters.clients_confirmed);
+            }
             if let Some(cell) = cell {
                 let bind = |session: &mut Session| session.bind(connection, direction(ok.flags));
                 if state.with(&cell.piece, bind).await? {

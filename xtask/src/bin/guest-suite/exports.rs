@@ -9,29 +9,58 @@ use std::process::Command;
 use rustix::fs::statvfs;
 use rustix::io::Errno;
 
-use crate::Step;
 use crate::check::{ensure, equal, refused};
 use crate::mount::Mount;
-use crate::options::Options;
+use crate::options::{Kind, Options};
 use crate::other_user::act;
+use crate::{Step, Steps, copies, holes, listing, times, transfer, xattrs};
 
-type Run<'a> = dyn FnMut(&str, &mut dyn FnMut() -> Step) -> Step + 'a;
+type Run<'a> = dyn FnMut(&str, &mut dyn FnMut() -> Step) + 'a;
+
+/// What depends on the kind of file system below.
+const KIND_STEPS: Steps = &[
+    ("data and holes", holes::data_and_holes),
+    ("punch a hole", holes::punch),
+    ("preallocation", holes::preallocate),
+    ("clone", copies::clone),
+    ("copy", copies::copy),
+    ("extended attributes", xattrs::attributes),
+    ("direct transfer", transfer::direct),
+    ("shared memory", transfer::mapped),
+    ("times of access and modification", times::omit_and_now),
+    ("change while listing", listing::change_while_listing),
+];
+
+fn on_kind(options: &Options, kind: &Kind, run: fn(&Mount) -> Step) -> Step {
+    let options = Options { has: kind.has.clone(), ..options.clone() };
+    let mount = Mount::new(&options, &kind.path, "/mnt/kind")?;
+    mount.begin()?;
+    let outcome = run(&mount);
+    mount.end()?;
+    mount.unmount()?;
+    outcome
+}
 
 /// Runs the steps of the exports that were named.
-pub(crate) fn steps(options: &Options, step: &mut Run<'_>) -> Step {
+pub(crate) fn steps(options: &Options, step: &mut Run<'_>) {
     if let Some(path) = &options.read_only {
-        step("read-only export", &mut || read_only(options, path))?;
+        step("read-only export", &mut || read_only(options, path));
     }
     if let Some(path) = &options.small {
-        step("export without room", &mut || small(options, path))?;
+        step("export without room", &mut || small(options, path));
     }
     if let Some(path) = &options.quota {
-        step("export with a quota", &mut || quota(options, path))?;
+        step("export with a quota", &mut || quota(options, path));
     }
-    if options.export != "/" {
-        step("root of the exports", &mut || root(options))?;
+    // What differs between them is of version 4.2.
+    for kind in options.kinds.iter().filter(|_kind| options.version != "4.1") {
+        for (name, run) in KIND_STEPS {
+            step(&format!("{}: {name}", kind.path), &mut || on_kind(options, kind, *run));
+        }
     }
-    Ok(())
+    if options.export != "/" && !options.is_local() {
+        step("root of the exports", &mut || root(options));
+    }
 }
 
 /// The main export again, but not to be changed; it is filled through the other one.
@@ -120,6 +149,7 @@ fn root(options: &Options) -> Step {
     let paths = [Some(&options.export), options.read_only.as_ref(), options.small.as_ref()];
     let mut wanted: BTreeSet<String> = BTreeSet::new();
     wanted.extend(paths.into_iter().chain([options.quota.as_ref()]).flatten().cloned());
+    wanted.extend(options.kinds.iter().map(|kind| kind.path.clone()));
     let mut seen = BTreeSet::new();
     for entry in fs::read_dir(root.top())? {
         seen.insert(format!("/{}", entry?.file_name().to_string_lossy()));
@@ -131,6 +161,11 @@ fn root(options: &Options) -> Step {
     fs::write(inside.join("file"), "through the root")?;
     root.drop_caches()?;
     equal("content", fs::read_to_string(inside.join("file"))?.as_str(), "through the root")?;
+    for other in options.kinds.iter().map(|kind| kind.path.trim_start_matches('/')) {
+        let other = root.top().join(other).join("elsewhere");
+        refused("rename", fs::rename(inside.join("file"), &other), &[Errno::XDEV])?;
+        refused("link", fs::hard_link(inside.join("file"), &other), &[Errno::XDEV])?;
+    }
     fs::remove_file(inside.join("file"))?;
     root.unmount()
 }

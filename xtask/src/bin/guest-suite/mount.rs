@@ -1,13 +1,14 @@
 //! A mount of the server, and caches that can be emptied.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rustix::io::Errno;
 
 use crate::check::refused;
-use crate::options::Options;
+use crate::options::{Ability, Options};
 use crate::{Failure, Step};
 
 /// A mounted export.
@@ -19,8 +20,9 @@ pub(crate) struct Mount {
 }
 
 impl Mount {
-    /// Mounts an export of the server.
+    /// Mounts an export of the server. Where there is none, the export is the folder itself.
     pub(crate) fn new(options: &Options, export: &str, point: &str) -> Result<Self, Failure> {
+        let point = if options.is_local() { export } else { point };
         fs::create_dir_all(point)?;
         let mount =
             Self { options: options.clone(), export: export.to_owned(), point: point.into() };
@@ -31,6 +33,18 @@ impl Mount {
     /// What was asked for.
     pub(crate) fn options(&self) -> &Options {
         &self.options
+    }
+
+    /// Whether the steps are to see that.
+    pub(crate) fn has(&self, ability: Ability) -> bool {
+        self.options.has(ability)
+    }
+
+    /// A name on another file system, if there is one.
+    pub(crate) fn elsewhere(&self) -> Option<PathBuf> {
+        let device = |path: &Path| fs::metadata(path).ok().map(|metadata| metadata.dev());
+        let other = std::env::temp_dir();
+        (device(&other)? != device(&self.point)?).then(|| other.join("elsewhere"))
     }
 
     /// The mount point.
@@ -64,6 +78,9 @@ impl Mount {
 
     /// Makes the server's answers the only source: forgets what the client holds.
     pub(crate) fn drop_caches(&self) -> Step {
+        if self.options.is_local() {
+            return Ok(());
+        }
         rustix::fs::sync();
         fs::write("/proc/sys/vm/drop_caches", "3")?;
         Ok(())
@@ -71,6 +88,9 @@ impl Mount {
 
     /// Unmounts, forgets and mounts again.
     pub(crate) fn remount(&self) -> Step {
+        if self.options.is_local() {
+            return Ok(());
+        }
         self.unmount()?;
         fs::write("/proc/sys/vm/drop_caches", "3")?;
         self.attach()
@@ -78,6 +98,9 @@ impl Mount {
 
     /// Unmounts, and makes sure of it.
     pub(crate) fn unmount(&self) -> Step {
+        if self.options.is_local() {
+            return Ok(());
+        }
         run(Command::new("umount").arg(&self.point))?;
         let point = self.point.to_string_lossy().into_owned();
         let mounts = fs::read_to_string("/proc/mounts")?;
@@ -86,6 +109,9 @@ impl Mount {
     }
 
     fn attach(&self) -> Step {
+        if self.options.is_local() {
+            return Ok(());
+        }
         let Options { host, port, version, .. } = &self.options;
         let options = format!("vers={version},port={port},proto=tcp,sec=sys");
         run(Command::new("/sbin/mount.nfs")

@@ -1,9 +1,10 @@
 //! Names: renaming, refusals, removal.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 
 use rustix::io::Errno;
@@ -109,6 +110,33 @@ pub(crate) fn not_utf8(mount: &Mount) -> Step {
     equal("name", entries[0].file_name().as_bytes(), name.as_bytes())?;
     equal("content", fs::read_to_string(entries[0].path())?.as_str(), "latin")?;
     fs::remove_file(dir.join(name))?;
+    Ok(())
+}
+
+/// A name is its bytes: what looks the same is not, and one byte is as good as another.
+pub(crate) fn bytes_of_names(mount: &Mount) -> Step {
+    let dir = mount.folder("bytes")?;
+    let mut wanted = BTreeSet::new();
+    for name in ["\u{e9}", "e\u{301}", "\u{c5}", "A\u{30a}", "\u{212b}", "case", "Case", " ", "a."]
+    {
+        wanted.insert(name.as_bytes().to_vec());
+    }
+    let bytes =
+        (1..=u8::MAX).step_by(7).chain(*b"\n\\\"'*\x7f\xff").filter(|byte| !b"/.".contains(byte));
+    wanted.extend(bytes.map(|byte| vec![byte]));
+    for name in &wanted {
+        let path = dir.join(OsStr::from_bytes(name));
+        fs::write(&path, name).map_err(|error| format!("{name:?}: {error}"))?;
+    }
+    mount.drop_caches()?;
+    let entries = fs::read_dir(&dir)?.collect::<Result<Vec<_>, _>>()?;
+    equal("entries", entries.len(), wanted.len())?;
+    let seen: BTreeSet<_> = entries.iter().map(|entry| entry.file_name().into_vec()).collect();
+    ensure(seen == wanted, "every name is listed as it was made")?;
+    for name in &wanted {
+        same_bytes("content", &fs::read(dir.join(OsStr::from_bytes(name)))?, name)?;
+    }
+    fs::remove_dir_all(dir)?;
     Ok(())
 }
 

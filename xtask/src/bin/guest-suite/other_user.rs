@@ -3,15 +3,14 @@
 use std::fs::{self, File, FileTimes, OpenOptions, Permissions};
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown};
-use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use rustix::io::Errno;
 
-use crate::Step;
 use crate::check::{equal, refused};
+use crate::{Failure, Step, permissions, set_id, sys, xattrs};
 
 /// The word that makes this program the other user.
 pub(crate) const COMMAND: &str = "as-user";
@@ -22,7 +21,7 @@ pub(crate) const OTHER_GROUP: u32 = 2000;
 
 type Act = fn(&Path) -> Step;
 
-const ACTS: [(&str, Act); 9] = [
+const ACTS: [(&str, Act); 14] = [
     ("own-file", own_file),
     ("refusals", refusals),
     ("group-rights", group_rights),
@@ -32,29 +31,60 @@ const ACTS: [(&str, Act); 9] = [
     ("no-create", no_create),
     ("exceed-quota", exceed_quota),
     ("read-only-mode", read_only_mode),
+    (permissions::MODES_ACT, permissions::try_modes),
+    (permissions::OWNER_ACT, permissions::try_changes),
+    (permissions::STICKY_ACT, permissions::try_removal),
+    (set_id::ACT, set_id::change),
+    (xattrs::ACT, xattrs::refused_to_others),
 ];
+
+/// A user of the tests.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Who {
+    pub(crate) name: &'static str,
+    pub(crate) user: u32,
+    pub(crate) group: u32,
+    /// Another group it is in.
+    pub(crate) also: Option<u32>,
+}
+
+/// The user that is meant where only one is.
+pub(crate) const OWNER: Who = Who { name: "owner", user: USER, group: USER, also: Some(3000) };
+/// Somebody in the owner's group.
+pub(crate) const MEMBER: Who = Who { name: "member", user: 1002, group: 1002, also: Some(USER) };
+/// Somebody who has nothing to do with the owner.
+pub(crate) const STRANGER: Who = Who { name: "stranger", user: 1003, group: 1003, also: None };
+/// Who may do everything.
+pub(crate) const ROOT: Who = Who { name: "root", user: 0, group: 0, also: None };
 
 /// Has the other user do something in a folder.
 pub(crate) fn act(name: &str, dir: &Path) -> Step {
+    act_as(OWNER, name, dir).map(|_said| ())
+}
+
+/// Has a user do something in a folder; what it printed.
+pub(crate) fn act_as(who: Who, name: &str, dir: &Path) -> Result<String, Failure> {
+    let also = who.also.map(|group| group.to_string()).unwrap_or_default();
     let output = Command::new(std::env::current_exe()?)
-        .args([COMMAND, name])
+        .args([COMMAND, &who.user.to_string(), &who.group.to_string(), &also, name])
         .arg(dir)
-        .uid(USER)
-        .gid(USER)
         .output()?;
     if output.status.success() {
-        return Ok(());
+        return Ok(String::from_utf8(output.stdout)?);
     }
-    Err(String::from_utf8_lossy(&output.stderr).trim().into())
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(format!("as {}: {}", who.name, said.trim()).into())
 }
 
 pub(crate) fn main(args: &[String]) -> Step {
-    let [name, dir] = args else {
-        return Err("usage: as-user WHAT FOLDER".into());
+    let [user, group, also, name, dir] = args else {
+        return Err("usage: as-user USER GROUP MORE-GROUPS WHAT FOLDER".into());
     };
+    let also = also.split_whitespace().map(str::parse).collect::<Result<Vec<u32>, _>>()?;
+    sys::become_user(user.parse()?, group.parse()?, &also)?;
     let act = ACTS.iter().find(|(known, _)| known == name);
     let (_, act) = act.ok_or_else(|| format!("{name}?"))?;
-    act(Path::new(dir)).map_err(|error| format!("as user {USER}: {error}").into())
+    act(Path::new(dir))
 }
 
 fn own_file(dir: &Path) -> Step {

@@ -57,6 +57,17 @@ fn a_new_owner_is_unconfirmed_until_its_session() {
 }
 
 #[test]
+fn the_first_session_confirms_and_a_second_one_does_not() {
+    let mut clients = Clients::new(7);
+    let id = clients.exchange_id(&exchange(b"a", 1, ALICE, false), NOW, |_| true).unwrap();
+    for (sequence, first) in [(1, true), (2, false)] {
+        let made = clients.create_session(&session(id.clientid, sequence), NOW, |_| false);
+        let Ok(Created::New { confirmed, .. }) = made else { panic!("{made:?}") };
+        assert_eq!(confirmed, first);
+    }
+}
+
+#[test]
 fn a_restarted_client_replaces_itself_when_it_is_confirmed() {
     let mut clients = Clients::new(7);
     let old = confirmed(&mut clients, 1);
