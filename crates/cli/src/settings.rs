@@ -167,22 +167,32 @@ pub(crate) struct Settings {
     pub(crate) log: Level,
 }
 
-/// Exports are given twice.
+/// Exports are given twice, or not at all where a file is to give them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct TwoLists(PathBuf);
+pub(crate) enum ListError {
+    Two(PathBuf),
+    None(PathBuf),
+}
 
-impl fmt::Display for TwoLists {
+impl fmt::Display for ListError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} has exports, and so has the command line: leave DIR and --export out, or add an \
-             [[export]] to the file",
-            self.0.display()
-        )
+        match self {
+            Self::Two(path) => write!(
+                f,
+                "{} has exports, and so has the command line: leave DIR and --export out, or add \
+                 an [[export]] to the file",
+                path.display()
+            ),
+            Self::None(path) => write!(
+                f,
+                "{} has no [[export]]: add one; files in memory are served without --config only",
+                path.display()
+            ),
+        }
     }
 }
 
-impl Error for TwoLists {}
+impl Error for ListError {}
 
 impl Settings {
     /// From the arguments, and the file that they name.
@@ -194,11 +204,16 @@ impl Settings {
     }
 
     /// What the command line says stands before what the file says; exports are all in one place.
-    fn join(line: Given, file: Given, path: &Path) -> Result<Self, TwoLists> {
-        if !line.exports.is_empty() && !file.exports.is_empty() {
-            return Err(TwoLists(path.to_owned()));
-        }
-        let exports = if line.exports.is_empty() { file.exports } else { line.exports };
+    ///
+    /// # Errors
+    /// They are in both, or in neither: a file that was cut short must not have memory served.
+    pub(crate) fn join(line: Given, file: Given, path: &Path) -> Result<Self, ListError> {
+        let exports = match (line.exports.is_empty(), file.exports.is_empty()) {
+            (false, false) => return Err(ListError::Two(path.to_owned())),
+            (true, true) => return Err(ListError::None(path.to_owned())),
+            (false, true) => line.exports,
+            (true, false) => file.exports,
+        };
         Ok(Self::of(Given {
             exports,
             listen: line.listen.or(file.listen),
@@ -268,10 +283,13 @@ mod tests {
 
     #[test]
     fn the_command_line_stands_before_the_file() {
-        let join = |line, file| Settings::join(line, file, Path::new("x.toml"));
-        assert_eq!(join(given(20), given(30)), Ok(Settings::of(given(20))));
-        assert_eq!(join(Given::default(), given(30)), Ok(Settings::of(given(30))));
-        assert_eq!(join(given(20), Given::default()), Ok(Settings::of(given(20))));
+        let exports = || vec![directory("/a", None)];
+        let file = |given| Given { exports: exports(), ..given };
+        let join = |line, given| Settings::join(line, file(given), Path::new("x.toml"));
+        let of = |given| Ok(Settings::of(file(given)));
+        assert_eq!(join(given(20), given(30)), of(given(20)));
+        assert_eq!(join(Given::default(), given(30)), of(given(30)));
+        assert_eq!(join(given(20), Given::default()), of(given(20)));
         let nothing = Given { keep: Some(Keep::Nothing), ..Given::default() };
         assert_eq!(join(nothing, given(30)).map(|it| it.keep), Ok(Keep::Nothing));
     }
@@ -283,7 +301,9 @@ mod tests {
         let join = |line, file| Settings::join(line, file, Path::new("x.toml")).map(names);
         assert_eq!(join(with("/a"), Given::default()).as_deref(), Ok("/a"));
         assert_eq!(join(Given::default(), with("/b")).as_deref(), Ok("/b"));
-        assert_eq!(join(with("/a"), with("/b")), Err(TwoLists("x.toml".into())));
+        assert_eq!(join(with("/a"), with("/b")), Err(ListError::Two("x.toml".into())));
+        let none = join(Given::default(), Given::default());
+        assert_eq!(none, Err(ListError::None("x.toml".into())));
     }
 
     #[test]

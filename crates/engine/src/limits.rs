@@ -58,14 +58,22 @@ pub const OPENS_PER_CLIENT: usize = 1 << 18;
 /// and LOCK answer DELAY.
 pub const STATES_PER_SHARD: usize = 1 << 22;
 
-/// Lock states of one client: a lock-owner under an open. Beyond it LOCK answers DELAY.
+/// Lock states of one client: a lock-owner under an open. Beyond it LOCK answers SERVERFAULT: the
+/// protocol has no status for it, and DELAY would keep who asks waiting for ever.
 pub const LOCK_STATES_PER_CLIENT: usize = 1 << 15;
 
-/// Lock states of one file: every LOCK and LOCKT looks at each. Beyond it LOCK answers DELAY.
+/// Lock states of one file: every LOCK and LOCKT looks at each. Beyond it LOCK answers SERVERFAULT.
 pub const LOCK_STATES_PER_FILE: usize = 4096;
 
-/// Byte ranges locked in one file. Beyond it LOCK and LOCKU answer SERVERFAULT.
+/// Byte ranges locked in one file. Beyond it LOCK answers SERVERFAULT.
 pub const LOCK_RANGES_PER_FILE: usize = 1 << 16;
+
+/// Byte ranges locked in one file, beyond which a LOCKU that makes two of one answers SERVERFAULT.
+pub const LOCK_RANGES_PER_FILE_SPLIT: usize = 2 * LOCK_RANGES_PER_FILE;
+
+/// Byte ranges locked by all clients that share one shard of the state table. Beyond it LOCK
+/// answers SERVERFAULT.
+pub const LOCK_RANGES_PER_SHARD: usize = 1 << 20;
 
 /// Byte ranges locked by one client. Beyond it LOCK answers SERVERFAULT.
 pub const LOCK_RANGES_PER_CLIENT: usize = 1 << 18;

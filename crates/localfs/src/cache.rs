@@ -20,12 +20,17 @@ pub(crate) struct Node {
     /// The files open for writing, oldest first: the kernel tells each of the failed write-backs
     /// since it was opened, so the oldest hears of all that any of them does.
     writers: Mutex<BTreeMap<u64, Weak<OpenFile>>>,
+    /// Held by who asks the kernel what became of the data, until all may know the answer.
+    pub(crate) syncing: Mutex<()>,
+    /// Descriptors closed meanwhile, which are still to be asked.
+    to_ask: Mutex<Vec<OwnedFd>>,
 }
 
 impl Node {
     pub(crate) fn new(fd: OwnedFd, handle: Handle, kind: FileKind) -> Self {
         let (opens, writers) = (AtomicU32::new(0), Mutex::default());
-        Self { fd, handle, kind, opens, writers }
+        let (syncing, to_ask) = (Mutex::default(), Mutex::default());
+        Self { fd, handle, kind, opens, writers, syncing, to_ask }
     }
 
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
@@ -67,6 +72,10 @@ impl Node {
     /// The file that was opened for writing before all others that still are.
     pub(crate) fn oldest_writer(&self) -> Option<Arc<OpenFile>> {
         self.writers().values().find_map(Weak::upgrade)
+    }
+
+    pub(crate) fn to_ask(&self) -> MutexGuard<'_, Vec<OwnedFd>> {
+        self.to_ask.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn writers(&self) -> MutexGuard<'_, BTreeMap<u64, Weak<OpenFile>>> {

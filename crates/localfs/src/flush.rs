@@ -15,7 +15,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use holdfast_vfs::{Error, FileKind, Result};
 use rustix::fs::{Mode, OFlags, Statx, Timespec, Timestamps, UTIME_NOW, fsync, futimens, syncfs};
@@ -58,11 +58,32 @@ impl<T> Changed<T> {
 #[derive(Default)]
 pub(crate) struct Objects {
     list: Vec<Arc<Node>>,
-    /// Whether there were too many to list.
+    /// Whether all is synced at once: there were too many to list, or their order is not clear.
     are_many: bool,
+    /// Whether two directories of one change are listed: their order must stay.
+    has_pair: bool,
 }
 
 impl Objects {
+    /// Adds the directories of a move, the target first, or a new directory and the one above.
+    fn add_pair(&mut self, first: Arc<Node>, second: Arc<Node>) {
+        let place = |node: &Arc<Node>| self.list.iter().position(|known| Arc::ptr_eq(known, node));
+        match (place(&first), place(&second)) {
+            (Some(first), Some(second)) if first > second => self.add_all(),
+            (None, Some(_)) if self.has_pair => self.add_all(),
+            (None, Some(second)) => drop(self.list.remove(second)),
+            (_, None) | (Some(_), Some(_)) => {}
+        }
+        self.has_pair = true;
+        self.add(first);
+        self.add(second);
+    }
+
+    fn add_all(&mut self) {
+        self.are_many = true;
+        self.list.clear();
+    }
+
     fn add(&mut self, object: Arc<Node>) {
         if self.are_many || self.list.iter().any(|known| Arc::ptr_eq(known, &object)) {
             return;
@@ -70,8 +91,7 @@ impl Objects {
         if self.list.len() < OBJECTS_MAX {
             self.list.push(object);
         } else {
-            self.are_many = true;
-            self.list.clear();
+            self.add_all();
         }
     }
 }
@@ -117,8 +137,16 @@ impl Flush for Core {
     type Changes = Objects;
 
     fn gather(&self, objects: &mut Objects, change: Self::Change) {
-        if self.journal.is_none() {
-            change.into_iter().flatten().for_each(|object| objects.add(object));
+        if self.journal.is_some() {
+            return;
+        }
+        match change {
+            [Some(first), Some(second)]
+                if [&first, &second].iter().all(|node| node.kind() == FileKind::Directory) =>
+            {
+                objects.add_pair(first, second);
+            }
+            change => change.into_iter().flatten().for_each(|object| objects.add(object)),
         }
     }
 
@@ -143,13 +171,19 @@ impl Flush for Core {
 
 impl Core {
     fn sync_object(&self, node: &Node) -> rustix::io::Result<()> {
-        let synced = match node.oldest_writer() {
+        // Dropped after the lock: its end asks for it.
+        let writer = node.oldest_writer();
+        let _syncing = node.syncing.lock().unwrap_or_else(PoisonError::into_inner);
+        let synced = match &writer {
             Some(writer) => sync(writer.fd()),
             None => match self.open_to_sync(node) {
                 Ok(fd) => sync(fd.as_fd()),
                 Err(_) => return self.sync_all(),
             },
         };
+        if synced.is_err() {
+            self.lost_data();
+        }
         match synced {
             // This file system syncs no objects of that kind.
             Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => self.sync_all(),
@@ -158,7 +192,7 @@ impl Core {
     }
 
     /// A descriptor that `fsync` takes.
-    fn open_to_sync(&self, node: &Node) -> rustix::io::Result<OwnedFd> {
+    pub(crate) fn open_to_sync(&self, node: &Node) -> rustix::io::Result<OwnedFd> {
         match node.kind() {
             FileKind::Directory => {
                 let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -192,5 +226,50 @@ fn retry(call: impl Fn() -> rustix::io::Result<()>) -> rustix::io::Result<()> {
             Err(Errno::INTR) => {}
             result => return result,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_vfs::Handle;
+    use rustix::fs::{CWD, openat};
+
+    use super::*;
+
+    fn node(kind: FileKind) -> Arc<Node> {
+        let fd = openat(CWD, c"/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+        Arc::new(Node::new(fd.unwrap(), Handle::default(), kind))
+    }
+
+    fn is(objects: &Objects, wanted: &[&Arc<Node>]) -> bool {
+        let same = objects.list.iter().zip(wanted).all(|(one, other)| Arc::ptr_eq(one, other));
+        same && objects.list.len() == wanted.len()
+    }
+
+    /// A power cut between two syncs may leave two names of what was moved, never none.
+    #[test]
+    fn of_a_move_the_target_is_synced_first() {
+        let [source, target] = [(); 2].map(|()| node(FileKind::Directory));
+        let file = node(FileKind::Regular);
+        let mut objects = Objects::default();
+        objects.add(file.clone());
+        objects.add(source.clone());
+        objects.add_pair(target.clone(), source.clone());
+        assert!(is(&objects, &[&file, &target, &source]));
+        objects.add_pair(target.clone(), source.clone());
+        assert!(is(&objects, &[&file, &target, &source]));
+        objects.add_pair(source, target);
+        assert!(objects.are_many, "there and back has no order");
+    }
+
+    #[test]
+    fn an_order_that_is_needed_is_not_changed_for_another() {
+        let [a, b, c] = [(); 3].map(|()| node(FileKind::Directory));
+        let mut objects = Objects::default();
+        objects.add_pair(a.clone(), b.clone());
+        objects.add_pair(a.clone(), c.clone());
+        assert!(is(&objects, &[&a, &b, &c]));
+        objects.add_pair(node(FileKind::Directory), a);
+        assert!(objects.are_many, "it would have to be before and after");
     }
 }

@@ -128,8 +128,8 @@ impl Core {
     ) -> Result<Written> {
         match stability {
             Stability::Unstable => {}
-            Stability::Data => self.sync(file.fd(), true)?,
-            Stability::File => self.sync(file.fd(), false)?,
+            Stability::Data => drop(self.sync(file.node(), file.fd(), true)?),
+            Stability::File => drop(self.sync(file.node(), file.fd(), false)?),
         }
         Ok(Written { stability, ..written })
     }

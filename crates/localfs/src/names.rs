@@ -206,7 +206,7 @@ impl Core {
             let gone = error == Error::NotFound && self.stat(&node).is_err();
             if gone { Error::Stale } else { self.blame(&parent, error) }
         })?;
-        Ok(Changed::one(&parent, self.change_since(&parent, before)))
+        Ok(Changed::two(&node, &parent, self.change_since(&parent, before)))
     }
 
     fn link_node(&self, node: &Node, parent: &Node, name: &Name) -> rustix::io::Result<()> {

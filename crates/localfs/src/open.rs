@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 
 use holdfast_vfs::{Cred, Error, File, Handle, OpenMode, Result};
 use rustix::fs::{Mode, OFlags, openat2};
@@ -40,16 +40,34 @@ impl OpenFile {
     }
 }
 
+impl OpenFile {
+    /// Asks a descriptor that nobody asks any more, since another might not be told.
+    fn ask_at_last(&self, core: &Core) {
+        if self.node.syncing.try_lock().is_err() {
+            // This may be an event loop, which does not wait for a disk: who syncs asks.
+            let closed = self.fd.try_clone().map(|fd| self.node.to_ask().push(fd));
+            if closed.is_err() {
+                return core.lost_data();
+            }
+        }
+        // Unless somebody syncs still, or again.
+        if let Ok(_syncing) = self.node.syncing.try_lock() {
+            core.ask_closed(&self.node);
+            if sys::write_back_failed(self.fd()) {
+                core.lost_data();
+            }
+        }
+    }
+}
+
 impl Drop for OpenFile {
     fn drop(&mut self) {
         if self.mode.write {
             self.node.remove_writer(self.number);
-            // Nobody asks this descriptor any more, and another might not be told.
             if let Some(core) = self.core.upgrade()
                 && !core.volatile
-                && sys::write_back_failed(self.fd())
             {
-                core.lost_data();
+                self.ask_at_last(&core);
             }
         }
         if !self.node.closed() {
@@ -157,16 +175,29 @@ impl Core {
         File::from_arc(file)
     }
 
-    /// Makes what was written to a file stable. A failure means that data may be lost.
-    pub(crate) fn sync(&self, fd: BorrowedFd<'_>, data_only: bool) -> Result<()> {
+    /// Makes what was written to a file stable; answers the verifier of that moment. A failure
+    /// means that data may be lost.
+    pub(crate) fn sync(&self, node: &Node, fd: BorrowedFd<'_>, data_only: bool) -> Result<u64> {
         if self.volatile {
-            return Ok(());
+            return Ok(self.verifier.load(Ordering::Acquire));
         }
+        // The kernel tells one caller of a failure. Nobody answers before he has told the others.
+        let _syncing = node.syncing.lock().unwrap_or_else(PoisonError::into_inner);
         let result = if data_only { rustix::fs::fdatasync(fd) } else { rustix::fs::fsync(fd) };
         if !matches!(result, Ok(()) | Err(Errno::INTR | Errno::AGAIN)) {
             self.lost_data();
         }
-        result.map_err(error)
+        self.ask_closed(node);
+        result.map_err(error)?;
+        Ok(self.verifier.load(Ordering::Acquire))
+    }
+
+    /// Asks the descriptors that were closed while somebody synced.
+    pub(crate) fn ask_closed(&self, node: &Node) {
+        let closed = std::mem::take(&mut *node.to_ask());
+        if closed.iter().filter(|fd| sys::write_back_failed(fd.as_fd())).count() > 0 {
+            self.lost_data();
+        }
     }
 
     pub(crate) fn commit(&self, handle: &Handle) -> Result<u64> {
@@ -177,11 +208,10 @@ impl Core {
             return Ok(self.verifier.load(Ordering::Acquire));
         }
         if let Some(writer) = node.oldest_writer() {
-            self.sync(writer.fd(), false)?;
-        } else {
-            self.identity.server()?;
-            self.sync(self.open_data(&node, OpenMode::READ, false)?.as_fd(), false)?;
+            return self.sync(&node, writer.fd(), false);
         }
-        Ok(self.verifier.load(Ordering::Acquire))
+        self.identity.server()?;
+        let fd = self.open_to_sync(&node).meaning()?;
+        self.sync(&node, fd.as_fd(), false)
     }
 }

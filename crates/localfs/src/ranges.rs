@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 use std::sync::atomic::Ordering;
 
 use holdfast_vfs::{Advice, Content, Cred, Error, ReadEnd, ReadSink, Result, Stability, Written};
-use rustix::fs::{FallocateFlags, SeekFrom, copy_file_range, fadvise, fallocate, seek};
+use rustix::fs::{FallocateFlags, SeekFrom, copy_file_range, fadvise, fallocate, fstatvfs, seek};
 use rustix::io::{Errno, pread, pwrite};
 
 use crate::core::{Core, stat_fd};
@@ -107,6 +107,12 @@ impl Core {
         len: u64,
     ) -> Result<()> {
         self.check_target(offset, len)?;
+        // The kernel would take all there is before it says that it is not enough.
+        let (stat, space) = (stat_fd(file.fd()).meaning()?, fstatvfs(file.fd()).meaning()?);
+        let free = space.f_bfree.saturating_mul(space.f_frsize);
+        if len > free.saturating_add(stat.stx_blocks.saturating_mul(STAT_BLOCK)) {
+            return Err(Error::NoSpace);
+        }
         self.assume(cred)?;
         // First the room, then the size: one that cannot be had in full leaves the size alone.
         punch_or_fill(file, FallocateFlags::KEEP_SIZE, offset, len)?;
@@ -114,7 +120,7 @@ impl Core {
             punch_or_fill(file, FallocateFlags::empty(), offset, len)?;
         }
         // No verifier in the answer could say that this was lost.
-        self.sync(file.fd(), false)
+        self.sync(file.node(), file.fd(), false).map(drop)
     }
 
     pub(crate) fn deallocate(
@@ -128,7 +134,7 @@ impl Core {
         self.assume(cred)?;
         let punch = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
         punch_or_fill(file, punch, offset, len)?;
-        self.sync(file.fd(), false)
+        self.sync(file.node(), file.fd(), false).map(drop)
     }
 
     pub(crate) fn clone_range(
@@ -147,7 +153,7 @@ impl Core {
         self.check_target(to, whole)?;
         self.assume(cred)?;
         sys::clone_range(source.fd(), from, target.fd(), to, len).meaning()?;
-        self.sync(target.fd(), false)
+        self.sync(target.node(), target.fd(), false).map(drop)
     }
 
     /// Copies some of a range, in memory as far as the file system goes.

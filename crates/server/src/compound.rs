@@ -46,6 +46,10 @@ pub(crate) fn reply_bytes(args: &[u8]) -> usize {
             read.count.min(limits::IO_BYTES)
         } else if let Op::ReadDir(read) = &op {
             read.maxcount
+        } else if let Op::ListXattrs(list) = &op {
+            list.maxcount
+        } else if let Op::GetXattr(_) = &op {
+            holdfast_vfs::XATTR_VALUE_MAX as u32
         } else {
             0
         };

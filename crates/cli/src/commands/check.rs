@@ -6,19 +6,16 @@ use std::path::Path;
 
 use crate::commands::serve::state_path;
 use crate::report;
-use crate::settings::Settings;
+use crate::settings::{Given, Settings};
 use crate::{config, log};
 
 /// Tells it on standard output, a line for each matter.
 pub(crate) fn run(path: &Path) -> Result<(), Box<dyn Error>> {
-    let settings = Settings::of(config::read(path)?);
+    let settings = Settings::join(Given::default(), config::read(path)?, path)?;
     log::set_level(settings.log);
     let mut out = io::stdout().lock();
     for export in &settings.exports {
         writeln!(out, "exports {}", report::directory(export))?;
-    }
-    if settings.exports.is_empty() {
-        writeln!(out, "exports {}", report::memory(settings.squash))?;
     }
     for addr in &settings.listen {
         writeln!(out, "listens on {addr}")?;

@@ -93,13 +93,15 @@ fn check_tells_what_would_be_served() {
     assert_eq!(check(&config), (Some(0), want, String::new()));
     assert!(!folder.path("state").exists(), "nothing is made by a check");
     let config = folder.config("lease = 10\nanonuid = 0\n");
-    let want = "exports memory as /: read-write; root squashed to 0:65534; its files end with \
-                this process\n\
-                listens on 127.0.0.1:2049\n\
-                keeps no state\n\
-                ends what a client holds after 10 s of silence\n";
-    let warning = "holdfast: in / whoever is squashed acts as root, as anonuid is 0\n";
-    assert_eq!(check(&config), (Some(0), want.to_owned(), warning.to_owned()));
+    let (status, said, why) = check(&config);
+    let want = format!(
+        "holdfast: {config} has no [[export]]: add one; files in memory are served without \
+         --config only\n"
+    );
+    assert_eq!((status, said.as_str(), why), (Some(1), "", want));
+    let config = folder.config(&format!("anonuid = 0\n[[export]]\nname = '/a'\npath = '{a}'\n"));
+    let warning = "holdfast: in /a whoever is squashed acts as root, as anonuid is 0\n";
+    assert!(check(&config).2.contains(warning));
     let config = folder.config(&format!("[[export]]\nname = '/'\npath = '{a}'\n"));
     let (status, said, _) = check(&config);
     let home = "\nkeeps its state in /nowhere/.local/state/holdfast/";

@@ -138,7 +138,7 @@ impl Locks {
     /// Adds a holder that holds nothing yet.
     ///
     /// # Errors
-    /// `DELAY`: the file has too many.
+    /// `SERVERFAULT`: the file has too many.
     pub(crate) fn add(
         &mut self,
         name: StateName,
@@ -146,7 +146,7 @@ impl Locks {
         open: StateName,
     ) -> Result<(), Status> {
         if self.holders.len() >= limits::LOCK_STATES_PER_FILE {
-            return Err(Status::DELAY);
+            return Err(Status::SERVERFAULT);
         }
         let (client, owner) = (locker.client, Box::from(locker.owner));
         let (ranges, reserved) = (Ranges::new(), Vec::new());
@@ -205,12 +205,15 @@ impl Locks {
     /// # Errors
     /// - `BAD_STATEID`: there is no such holder.
     /// - `DELAY`: it has an undecided wish for some of the range.
-    /// - `SERVERFAULT`: there would be too many ranges.
+    /// - `SERVERFAULT`: two ranges would be left of one, and there are too many.
     pub(crate) fn unlock(&mut self, name: &StateName, range: ByteRange) -> Result<isize, Status> {
-        self.check_room()?;
         let holder = self.holders.get(name).ok_or(Status::BAD_STATEID)?;
         if holder.is_deciding(range) {
             return Err(Status::DELAY);
+        }
+        // A client has given its lock up when it asks, so this may go beyond what LOCK may.
+        if holder.ranges.splits(range) && self.ranges >= limits::LOCK_RANGES_PER_FILE_SPLIT {
+            return Err(Status::SERVERFAULT);
         }
         self.change(name, |ranges| ranges.clear(range))
     }

@@ -116,6 +116,12 @@ impl Ranges {
         }
     }
 
+    /// Whether to hold nothing of a range any more makes two ranges of one.
+    pub fn splits(&self, range: ByteRange) -> bool {
+        let before = self.held.range(..range.first).next_back();
+        before.is_some_and(|(_, (last, _))| *last > range.last)
+    }
+
     /// Keeps what a range that was cut at `cut` has behind it.
     fn keep_tail(&mut self, cut: ByteRange, last: u64, kind: LockKind) {
         if last > cut.last {

@@ -125,6 +125,8 @@ struct Held {
 pub struct States<F> {
     entries: Slots<Entry<F>>,
     held: BTreeMap<ClientId, Held>,
+    /// Byte ranges that all of them have locked.
+    ranges: usize,
     tag: [u8; 4],
     shard: u8,
 }
@@ -134,7 +136,13 @@ const PLACES: usize = 1 << 24;
 impl<F> States<F> {
     /// An empty shard of at most `limit` states (and 2^24).
     pub fn new(tag: [u8; 4], shard: u8, limit: usize) -> Self {
-        Self { entries: Slots::new(limit.min(PLACES)), held: BTreeMap::new(), tag, shard }
+        Self {
+            entries: Slots::new(limit.min(PLACES)),
+            held: BTreeMap::new(),
+            ranges: 0,
+            tag,
+            shard,
+        }
     }
 
     /// Whether a client may have one more open.
@@ -164,14 +172,14 @@ impl<F> States<F> {
     /// Adds a lock state; its first state id comes from [`States::changed`].
     ///
     /// # Errors
-    /// `DELAY`: the table is full, or the client holds too many.
+    /// `SERVERFAULT`: the table is full, or the client holds too many.
     pub(crate) fn insert_lock(&mut self, lock: LockState) -> Result<StateName, Status> {
         if self.held(lock.client).locks >= limits::LOCK_STATES_PER_CLIENT {
-            return Err(Status::DELAY);
+            return Err(Status::SERVERFAULT);
         }
         let client = lock.client;
         let entry = Entry { seqid: 0, state: State::Lock(lock) };
-        let id = self.entries.insert(entry).map_err(|_| Status::DELAY)?;
+        let id = self.entries.insert(entry).map_err(|_| Status::SERVERFAULT)?;
         self.held.entry(client).or_default().locks += 1;
         Ok(self.name(id))
     }
@@ -299,16 +307,18 @@ impl<F> States<F> {
     pub(crate) fn count_ranges(&mut self, client: ClientId, more: isize) {
         if let Some(held) = self.held.get_mut(&client) {
             held.ranges = held.ranges.saturating_add_signed(more);
+            self.ranges = self.ranges.saturating_add_signed(more);
         }
     }
 
     /// Whether a client may have further ranges.
     ///
     /// # Errors
-    /// `SERVERFAULT`: it has too many. The protocol has no status for that, and to say DELAY would
-    /// keep who asks waiting for ever.
+    /// `SERVERFAULT`: it has too many, or all have. The protocol has no status for that, and to
+    /// say DELAY would keep who asks waiting for ever.
     pub(crate) fn check_room_for_ranges(&self, client: ClientId) -> Result<(), Status> {
-        let fits = self.held(client).ranges < limits::LOCK_RANGES_PER_CLIENT;
+        let fits = self.held(client).ranges < limits::LOCK_RANGES_PER_CLIENT
+            && self.ranges < limits::LOCK_RANGES_PER_SHARD;
         if fits { Ok(()) } else { Err(Status::SERVERFAULT) }
     }
 

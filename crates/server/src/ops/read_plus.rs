@@ -22,7 +22,8 @@ pub(super) async fn read_plus(rq: &mut Request, args: &ReadPlusArgs) -> Result<(
     let fh = rq.fh()?;
     let file = io::file_for(rq, &fh, &args.stateid, Share::READ).await?;
     let room = rq.room().saturating_sub(HEADERS);
-    let len = (args.count.min(limits::IO_BYTES) as usize).min(room);
+    let asked = args.count.min(limits::IO_BYTES) as usize;
+    let len = asked.min(room);
     if len == 0 && args.count > 0 {
         return Err(rq.too_big());
     }
@@ -31,6 +32,10 @@ pub(super) async fn read_plus(rq: &mut Request, args: &ReadPlusArgs) -> Result<(
     let mut segments = Segments::new(&mut rq.out, args.offset);
     let fs = &rq.server.exports.get(&fh).fs;
     let end = fs.read_plus(&file, args.offset, len, &mut segments).await.map_err(status::of)?;
+    if rq.cache_this && len < asked && end.count == len && !end.eof {
+        // The client would take what fits for all that it asked to be kept.
+        return Err(Status::REP_TOO_BIG_TO_CACHE);
+    }
     let count = segments.finish();
     rq.out.patch_u32(eof_at, u32::from(end.eof));
     rq.out.patch_u32(count_at, count);

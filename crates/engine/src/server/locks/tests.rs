@@ -105,7 +105,7 @@ fn a_file_has_so_many_holders_and_ranges_and_no_more() {
         name[..4].copy_from_slice(&number.to_be_bytes());
         locks.add(name, A, OPEN).unwrap();
     }
-    assert_eq!(locks.add([9; 12], A, OPEN), Err(Status::DELAY));
+    assert_eq!(locks.add([9; 12], A, OPEN), Err(Status::SERVERFAULT));
 
     let mut locks = of_two();
     lock(&mut locks, 1, read(0, 0)).unwrap();
@@ -113,8 +113,17 @@ fn a_file_has_so_many_holders_and_ranges_and_no_more() {
         lock(&mut locks, 1, read(at, at)).unwrap();
     }
     assert_eq!(lock(&mut locks, 1, read(1, 1)), Err(Status::SERVERFAULT.into()));
-    assert_eq!(locks.unlock(&[1; 12], ByteRange { first: 7, last: 7 }), Err(Status::SERVERFAULT));
+    let unlock = |locks: &mut Locks, first, last| locks.unlock(&[1; 12], ByteRange { first, last });
+    assert_eq!(unlock(&mut locks, 8, 8), Ok(-1), "who gives up is not held up");
+    lock(&mut locks, 1, read(8, 8)).unwrap();
     assert_eq!(locks.remove(&[1; 12]), limits::LOCK_RANGES_PER_FILE - 1);
+    locks.add([1; 12], A, OPEN).unwrap();
+    lock(&mut locks, 1, write(0, u64::MAX)).unwrap();
+    for at in (1..).step_by(2).take(limits::LOCK_RANGES_PER_FILE_SPLIT - 1) {
+        assert_eq!(unlock(&mut locks, at, at), Ok(1));
+    }
+    assert_eq!(unlock(&mut locks, 1 << 40, 1 << 40), Err(Status::SERVERFAULT));
+    assert_eq!(unlock(&mut locks, 0, u64::MAX), Ok(-(limits::LOCK_RANGES_PER_FILE_SPLIT as isize)));
     assert_eq!(lock(&mut locks, 2, write(0, u64::MAX)), Ok(1));
 }
 

@@ -108,7 +108,7 @@ fn a_client_has_so_many_lock_states_and_ranges_and_no_more() {
     for _ in 0..limits::LOCK_STATES_PER_CLIENT {
         states.insert_lock(lock).unwrap();
     }
-    assert_eq!(states.insert_lock(lock), Err(Status::DELAY));
+    assert_eq!(states.insert_lock(lock), Err(Status::SERVERFAULT));
     assert!(states.insert(self::open()).is_ok(), "opens are counted apart");
     states.count_ranges(CLIENT, limits::LOCK_RANGES_PER_CLIENT as isize - 1);
     assert_eq!(states.check_room_for_ranges(CLIENT), Ok(()));
@@ -117,4 +117,7 @@ fn a_client_has_so_many_lock_states_and_ranges_and_no_more() {
     assert_eq!(states.check_room_for_ranges(OTHER), Ok(()));
     states.count_ranges(CLIENT, -1);
     assert_eq!(states.check_room_for_ranges(CLIENT), Ok(()));
+    let rest = limits::LOCK_RANGES_PER_SHARD - limits::LOCK_RANGES_PER_CLIENT + 1;
+    states.count_ranges(CLIENT, rest as isize);
+    assert_eq!(states.check_room_for_ranges(OTHER), Err(Status::SERVERFAULT), "all together");
 }
