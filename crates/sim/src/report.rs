@@ -76,6 +76,7 @@ pub const MUST_HAPPEN: &[(&str, &[&str])] = &[
             "reboot",
             "CREATE_SESSION delayed",
             "export gone",
+            "bound otherwise",
         ],
     ),
     ("network", &["retransmission", "timeout"]),

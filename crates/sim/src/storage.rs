@@ -162,6 +162,11 @@ impl View {
         self.ended.store(true, Ordering::Relaxed);
     }
 
+    /// Whether the instance is gone.
+    pub fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
+    }
+
     /// The generation of its instance.
     pub const fn generation(&self) -> u64 {
         self.generation

@@ -29,6 +29,9 @@ impl Drop for Changing<'_> {
     }
 }
 
+/// New connections for one BIND_CONN_TO_SESSION: others may use each of them first.
+const NEW_CONNECTIONS_MAX: u32 = 16;
+
 impl Client {
     /// The session there is now, to be changed; none while there is none, or none is wanted.
     fn begin_change(&self) -> Option<(Changing<'_>, Arc<Session>)> {
@@ -69,6 +72,7 @@ impl Client {
     /// BIND_CONN_TO_SESSION: the connection that is bound now. `None`: the session is gone.
     pub(super) async fn bind(&self, session: &Session, dir: DirFromClient) -> Option<u64> {
         let args = BindConnToSessionArgs { sessid: session.id, dir, use_conn_in_rdma_mode: false };
+        let mut anew = 0;
         loop {
             let (reply, link) = self.alone_over(Op::BindConnToSession(args)).await?;
             self.sim.journal.count("operation", "BIND_CONN_TO_SESSION");
@@ -84,6 +88,12 @@ impl Client {
                 }
                 Status::BADSESSION | Status::DEADSESSION => return None,
                 Status::DELAY => self.sim.after(DELAY_MAX / 2).await,
+                // Bound for something else, by a SEQUENCE perhaps: RFC 8881 §18.34.3.
+                Status::INVAL if anew < NEW_CONNECTIONS_MAX => {
+                    self.sim.journal.count("client", "bound otherwise");
+                    self.rpc.disconnect();
+                    anew += 1;
+                }
                 other => {
                     let name = &self.name;
                     self.sim.checkers.tree.unexpected(name, "BIND_CONN_TO_SESSION", other);

@@ -66,7 +66,10 @@ impl holdfast_server::Host for Around {
     }
 
     fn unlisten(&self) -> BoxFuture<'static, ()> {
-        self.sim.checkers.lives.down(&self.name);
+        // A server that is dropped stops; that of a killed process is dropped as well.
+        if !lock(&self.view).as_ref().is_some_and(|view| view.has_ended()) {
+            self.sim.checkers.lives.down(&self.name);
+        }
         Box::pin(self.pause())
     }
 
