@@ -2,7 +2,7 @@
 
 use holdfast_proto::nfs4::{
     Access, AccessArgs, AllocateArgs, AttrValue, Bitmap, CloneArgs, CopyArgs, CreateHow,
-    CreateType, DataContent, DeallocateArgs, Fattr, IoAdviseArgs, LockType, Op, OpNum,
+    CreateType, DataContent, DeallocateArgs, Fattr, IoAdviseArgs, LockType, NVerifyArgs, Op, OpNum,
     ReadPlusArgs, SeekArgs, SetTime, Specdata, Stateid, Verifier, VerifyArgs, attr,
 };
 
@@ -90,6 +90,7 @@ impl Values {
             ("lock", vec![Op::PutRootFh, open(b"l"), lock(b"l"), cut, ops::test_stateids(&[])]),
             ("lock-denied", vec![Op::PutRootFh, open(b"m"), lock(b"m")]),
             ("lock-test", [file(), vec![test]].concat()),
+            ("lock-free", [file(), vec![ops::test_lock(b"o", LockType::READ, (12, 1))]].concat()),
             ("unlock", vec![Op::PutRootFh, open(b"l"), ops::close(current)]),
             (
                 "lock-more",
@@ -122,7 +123,7 @@ impl Values {
             synchronous: false,
             source_server: Vec::new(),
         };
-        let (src_offset, dst_offset, count) = (0, 1 << 16, 0);
+        let (src_offset, dst_offset, count) = (0, 2 << 16, 0);
         let clone = CloneArgs { src_stateid, dst_stateid, src_offset, dst_offset, count };
         let hints = Bitmap::of(&[0, 1, 4]);
         vec![
@@ -137,6 +138,7 @@ impl Values {
     }
 
     fn others(&self) -> Vec<(&'static str, Vec<Op<'_>>)> {
+        let nverify = Op::NVerify(NVerifyArgs { obj_attributes: self.mode.fattr() });
         let verify = Op::Verify(VerifyArgs { obj_attributes: self.size.fattr() });
         let set_only =
             Bitmap::of(&[attr::TIME_ACCESS_SET, attr::TIME_MODIFY_SET, attr::MODE_UMASK]);
@@ -147,6 +149,7 @@ impl Values {
             ("getattr", vec![Op::PutRootFh, ops::getattr(&usual)]),
             ("getattr-all", vec![Op::PutRootFh, ops::getattr(&all), empty]),
             ("verify", vec![Op::PutRootFh, ops::lookup(b"file"), verify, Op::GetFh]),
+            ("nverify", vec![Op::PutRootFh, ops::lookup(b"file"), nverify, Op::GetFh]),
             ("setxattr", vec![Op::PutRootFh, ops::setxattr(b"name", b"value", 0)]),
             ("getxattr", vec![Op::PutRootFh, ops::getxattr(b"name"), ops::listxattrs(0, 100)]),
             ("removexattr", vec![Op::PutRootFh, ops::removexattr(b"name")]),

@@ -1,7 +1,12 @@
 //! What a fuzzer runs, and a test replays: bytes into the decoders, into a connection, and into a
 //! session. Each panics when the bytes do harm.
 
-use holdfast_proto::nfs4::{CbOp, CbOpNum, CompoundArgs, CompoundRes, Fattr, Op, OpNum, OpResult};
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use holdfast_proto::nfs4::{
+    CbOp, CbOpNum, CompoundArgs, CompoundRes, Fattr, Op, OpNum, OpResult, Status,
+};
 use holdfast_proto::xdr::{Decode, Encode, Reader, Writer};
 use holdfast_server::ConnectionError;
 use holdfast_vfs::{Cred, Groups};
@@ -9,6 +14,19 @@ use holdfast_vfs::{Cred, Groups};
 use super::client::{Client, Reply};
 use super::fixture::Server;
 use super::peer::{Peer, call, credential};
+
+/// How often each operation was executed: with success, and without.
+static REACHED: Mutex<BTreeMap<u32, [u64; 2]>> = Mutex::new(BTreeMap::new());
+
+/// How often each operation was executed so far, by its number: with success, and without.
+pub(crate) fn reached() -> BTreeMap<u32, [u64; 2]> {
+    REACHED.lock().expect("counting does not panic").clone()
+}
+
+fn count(num: OpNum, status: Status) {
+    let mut reached = REACHED.lock().expect("counting does not panic");
+    reached.entry(num.0).or_default()[usize::from(status != Status::OK)] += 1;
+}
 
 /// A target by its name.
 pub(crate) type Target = (&'static str, fn(&[u8]));
@@ -39,7 +57,9 @@ pub(crate) fn check(record: &[u8]) {
     let mut res = CompoundRes::decode(Reader::new(reply.body())).expect("the header decodes");
     let mut last = res.status;
     while let Some(result) = res.next_result() {
-        last = result.expect("a result decodes").status;
+        let result = result.expect("a result decodes");
+        count(result.num, result.status);
+        last = result.status;
     }
     assert!(res.results.finish().is_ok(), "nothing is left after the last result");
     assert_eq!(last, res.status);
