@@ -185,6 +185,7 @@ fn replay(folder: &Path, run: fn(&[u8])) -> usize {
 
 /// With `HOLDFAST_FOUND=FOLDER`, what a fuzzer found for `compound` as well.
 #[test]
+#[allow(clippy::print_stdout, reason = "who runs the fuzzer reads it")]
 fn nothing_in_the_corpus_does_harm_and_every_operation_is_reached() {
     let total: usize = TARGETS.iter().map(|(target, run)| replay(&folder(target), *run)).sum();
     assert!(total <= CORPUS_BYTES_MAX, "the corpus has {total} bytes");
