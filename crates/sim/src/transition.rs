@@ -3,6 +3,7 @@
 use crate::model::{Body, Change, Model, NodeId, ROOT};
 use crate::options::Options;
 use crate::rng::Rng;
+use crate::workload::LOCKED;
 
 /// Names of which a user has so few that they meet.
 const NAMES: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
@@ -48,6 +49,8 @@ pub enum Step {
     Token,
     /// Writes its own place in the shared file, and reads it. With what it denies others.
     Record(u32),
+    /// Locks and unlocks bytes of a shared file: which, and how many things it does to them.
+    Locks(usize, u64),
     /// Does nothing for so many milliseconds.
     Rest(u64),
 }
@@ -70,9 +73,10 @@ pub fn draw(rng: &mut Rng, options: &Options, model: &Model, opens: usize) -> St
 }
 
 fn shared(rng: &mut Rng, options: &Options) -> Step {
-    match rng.below(3) {
+    match rng.below(4) {
         0 => Step::Ticket(rng.below(12)),
         1 => Step::Token,
+        2 => Step::Locks(rng.index(LOCKED.len()), rng.between(2, 12)),
         _ => {
             let deny = if rng.chance(options.deny_permille) { rng.between(1, 3) as u32 } else { 0 };
             Step::Record(deny)

@@ -3,6 +3,7 @@
 
 mod data;
 mod exports;
+mod locks;
 mod names;
 mod plain;
 mod probe;
@@ -25,6 +26,7 @@ use crate::sim::Sim;
 use crate::transition::{self, Step};
 
 pub use exports::looks;
+pub use locks::LOCKED;
 pub use probe::probe;
 pub use reboot::reboots;
 pub use shared::{RECORDS, SHARED_DIR};
@@ -133,6 +135,7 @@ impl Actor {
             Step::Ticket(n) => self.ticket(n).await,
             Step::Token => self.token().await,
             Step::Record(deny) => self.record(deny).await,
+            Step::Locks(file, things) => self.locks(file, things).await,
             Step::Rest(ms) => self.sim.after(Duration::from_millis(ms)).await,
         }
     }
@@ -221,6 +224,7 @@ const fn kind(step: &Step) -> &'static str {
         Step::Token => "shared token",
         Step::Record(0) => "shared record",
         Step::Record(_) => "shared record, denying",
+        Step::Locks(..) => "shared locks",
         Step::Rest(_) => "rest",
     }
 }

@@ -6,12 +6,15 @@ pub mod generations;
 pub mod leaks;
 pub mod liveness;
 pub mod lives;
+pub mod locks;
 pub mod losses;
 pub mod neighbours;
 pub mod shared;
 pub mod shares;
 pub mod slots;
 pub mod tree;
+
+use std::sync::Arc;
 
 use crate::journal::Journal;
 
@@ -29,6 +32,8 @@ pub struct Checkers {
     pub liveness: liveness::Liveness,
     /// Every instance is up once and down once, with one grace period.
     pub lives: lives::Lives,
+    /// No two locks that exclude each other.
+    pub locks: locks::Locks,
     /// A session is lost for a reason.
     pub losses: losses::Losses,
     /// One server's stop is not another's.
@@ -36,7 +41,7 @@ pub struct Checkers {
     /// What many do in one directory.
     pub shared: shared::Shared,
     /// No two opens that exclude each other.
-    pub shares: shares::Shares,
+    pub shares: Arc<shares::Shares>,
     /// Slots as both ends see them.
     pub slots: slots::Slots,
     /// Files as POSIX has them.
@@ -46,6 +51,7 @@ pub struct Checkers {
 impl Checkers {
     /// Checkers that have seen nothing.
     pub fn new(journal: Journal) -> Self {
+        let shares = Arc::new(shares::Shares::new(journal.clone()));
         Self {
             disk: disk::Disk::new(journal.clone()),
             exactly_once: exactly_once::ExactlyOnce::new(journal.clone()),
@@ -53,10 +59,11 @@ impl Checkers {
             leaks: leaks::Leaks::new(journal.clone()),
             liveness: liveness::Liveness::new(journal.clone()),
             lives: lives::Lives::new(journal.clone()),
+            locks: locks::Locks::new(journal.clone(), shares.clone()),
             losses: losses::Losses::new(journal.clone()),
             neighbours: neighbours::Neighbours::new(journal.clone()),
             shared: shared::Shared::new(journal.clone()),
-            shares: shares::Shares::new(journal.clone()),
+            shares,
             slots: slots::Slots::new(journal.clone()),
             tree: tree::Tree::new(journal),
         }

@@ -136,6 +136,7 @@ impl Client {
             session.end();
             lock(&self.held).clear();
             self.sim.checkers.shares.lost(self.id);
+            self.sim.checkers.locks.lost(self.id);
             self.rpc.disconnect();
             self.changed.ring();
             return Former { session, clientid };

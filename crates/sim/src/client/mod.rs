@@ -173,6 +173,7 @@ impl Client {
             drop(state);
             session.end();
             self.sim.checkers.shares.lost(self.id);
+            self.sim.checkers.locks.lost(self.id);
             self.sim.journal.count("client", "session lost");
             self.sim.journal.line(&self.name, || format!("session {:x?} is gone", session.id.0));
             self.changed.ring();
@@ -380,6 +381,9 @@ fn may_repeat(reply: &Reply) -> bool {
                 | OpNum::SETATTR
                 | OpNum::WRITE
                 | OpNum::CLOSE
+                | OpNum::LOCK
+                | OpNum::LOCKU
+                | OpNum::FREE_STATEID
         )
     };
     !reply.results().iter().any(|result| changes(result.num) && result.status == Status::OK)

@@ -29,7 +29,7 @@ impl Actor {
     }
 
     /// Opens, and makes, a file of the shared directory. `None`: it was refused.
-    async fn open_shared(
+    pub(super) async fn open_shared(
         &mut self,
         name: &str,
         guarded: bool,
@@ -77,7 +77,7 @@ impl Actor {
         }))
     }
 
-    async fn close_shared(&self, open: &SharedHeld) {
+    pub(super) async fn close_shared(&self, open: &SharedHeld) {
         let held = lock(open).clone();
         let holder = (self.client.id, held.epoch, held.owner.clone());
         self.sim.checkers.shares.closing(held.generation, &held.handle, &holder);
