@@ -30,6 +30,8 @@ pub struct Node {
     pub names: u32,
     /// Its permission bits.
     pub mode: u32,
+    /// Its extended attributes.
+    pub xattrs: BTreeMap<String, Vec<u8>>,
 }
 
 /// A tree. Objects without a name stay in it: somebody may have them open.
@@ -41,7 +43,12 @@ pub struct Model {
 
 impl Default for Model {
     fn default() -> Self {
-        let root = Node { body: Body::Dir(BTreeMap::new()), names: 1, mode: 0o755 };
+        let root = Node {
+            body: Body::Dir(BTreeMap::new()),
+            names: 1,
+            mode: 0o755,
+            xattrs: BTreeMap::new(),
+        };
         Self { nodes: BTreeMap::from([(ROOT, root)]), next: ROOT + 1 }
     }
 }
@@ -159,6 +166,16 @@ impl Model {
         self.node_mut(id).mode = mode;
     }
 
+    /// Sets an extended attribute.
+    pub fn set_xattr(&mut self, id: NodeId, name: &str, value: &[u8]) {
+        self.node_mut(id).xattrs.insert(name.into(), value.into());
+    }
+
+    /// Removes an extended attribute.
+    pub fn remove_xattr(&mut self, id: NodeId, name: &str) {
+        self.node_mut(id).xattrs.remove(name);
+    }
+
     /// Makes a change, if it can be made. Answers the object it is about.
     ///
     /// # Errors
@@ -202,7 +219,7 @@ impl Model {
         }
         let id = self.next;
         self.next += 1;
-        self.nodes.insert(id, Node { body, names: 1, mode });
+        self.nodes.insert(id, Node { body, names: 1, mode, xattrs: BTreeMap::new() });
         self.entries_mut(dir).insert(name.into(), id);
         Ok(id)
     }

@@ -1,5 +1,7 @@
 //! What a user may do next.
 
+use holdfast_proto::nfs4::SetXattrOption;
+
 use crate::model::{Body, Change, Model, NodeId, ROOT};
 use crate::options::Options;
 use crate::rng::Rng;
@@ -43,6 +45,14 @@ pub enum Step {
     Readdir(NodeId),
     /// Reads the text of a link.
     Readlink(NodeId),
+    /// Sets an extended attribute: of which object, its name, its value, and whether it may exist.
+    SetXattr(NodeId, String, Vec<u8>, SetXattrOption),
+    /// Asks for an extended attribute.
+    GetXattr(NodeId, String),
+    /// Lists the extended attributes.
+    ListXattrs(NodeId),
+    /// Removes an extended attribute.
+    RemoveXattr(NodeId, String),
     /// Makes a name in the shared directory, of which only one user can be the maker.
     Ticket(u64),
     /// Moves somebody's name in the shared directory.
@@ -70,6 +80,23 @@ pub fn draw(rng: &mut Rng, options: &Options, model: &Model, opens: usize) -> St
         return data(rng, opens);
     }
     if rng.chance(550) { names(rng, model) } else { looking(rng, model) }
+}
+
+/// Draws a step with operations that minor version 2 has and 1 has not.
+pub fn draw_newer(rng: &mut Rng, model: &Model) -> Step {
+    let node = object(rng, model, |body| !matches!(body, Body::Symlink(_)));
+    let name = name(rng);
+    let option = match rng.below(9) {
+        0..3 => SetXattrOption::EITHER,
+        3..5 => SetXattrOption::CREATE,
+        5 => SetXattrOption::REPLACE,
+        6 => return Step::GetXattr(node, name),
+        7 => return Step::ListXattrs(node),
+        _ => return Step::RemoveXattr(node, name),
+    };
+    let mut value = vec![0; rng.below(100) as usize];
+    rng.fill(&mut value);
+    Step::SetXattr(node, name, value, option)
 }
 
 fn shared(rng: &mut Rng, options: &Options) -> Step {

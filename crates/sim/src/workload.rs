@@ -10,12 +10,13 @@ mod probe;
 mod reboot;
 mod shared;
 mod verify;
+mod xattrs;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_proto::nfs4::{Op, OpNum, Status, Verifier};
+use holdfast_proto::nfs4::{Op, OpNum, SetXattrOption, Status, Verifier};
 
 use crate::checkers::shares::Share;
 use crate::client::held::SharedHeld;
@@ -33,6 +34,9 @@ pub use shared::{RECORDS, SHARED_DIR};
 
 /// Between two attempts at what must be done although the storage fails.
 const AGAIN: Duration = Duration::from_millis(50);
+
+/// How many of the steps of a user of minor version 2 are such that 1 does not have.
+const NEWER_PERMILLE: u32 = 120;
 
 /// How a user opens its own files.
 const BOTH: Share = Share { access: 3, deny: 0 };
@@ -96,7 +100,11 @@ impl Actor {
         self.set_up().await;
         for _ in 0..self.sim.options.steps {
             let opens = self.opens.len();
-            let step = transition::draw(&mut self.rng, &self.sim.options, &self.model, opens);
+            let step = if self.client.has_newer() && self.rng.chance(NEWER_PERMILLE) {
+                transition::draw_newer(&mut self.rng, &self.model)
+            } else {
+                transition::draw(&mut self.rng, &self.sim.options, &self.model, opens)
+            };
             self.sim.checkers.liveness.begins(&self.name, format!("{step:?}"));
             self.sim.journal.line(&self.name, || format!("{step:?}"));
             self.step(step).await;
@@ -132,6 +140,18 @@ impl Actor {
             Step::Lookup(dir, name) => self.lookup(dir, &name).await,
             Step::Readdir(dir) => self.readdir(dir).await,
             Step::Readlink(node) => self.readlink(node).await,
+            Step::SetXattr(node, name, value, how) => {
+                self.set_xattr(node, &name, &value, how).await;
+            }
+            Step::GetXattr(node, name) => {
+                let handle = self.handle(node).await;
+                self.get_xattr(node, &name, &handle).await;
+            }
+            Step::ListXattrs(node) => {
+                let handle = self.handle(node).await;
+                self.list_xattrs(node, &handle).await;
+            }
+            Step::RemoveXattr(node, name) => self.remove_xattr(node, &name).await,
             Step::Ticket(n) => self.ticket(n).await,
             Step::Token => self.token().await,
             Step::Record(deny) => self.record(deny).await,
@@ -220,6 +240,12 @@ const fn kind(step: &Step) -> &'static str {
         Step::Lookup(..) => "LOOKUP",
         Step::Readdir(_) => "READDIR",
         Step::Readlink(_) => "READLINK",
+        Step::SetXattr(_, _, _, SetXattrOption::CREATE) => "SETXATTR create",
+        Step::SetXattr(_, _, _, SetXattrOption::REPLACE) => "SETXATTR replace",
+        Step::SetXattr(..) => "SETXATTR either",
+        Step::GetXattr(..) => "GETXATTR",
+        Step::ListXattrs(_) => "LISTXATTRS",
+        Step::RemoveXattr(..) => "REMOVEXATTR",
         Step::Ticket(_) => "shared ticket",
         Step::Token => "shared token",
         Step::Record(0) => "shared record",

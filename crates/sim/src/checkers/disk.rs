@@ -104,6 +104,11 @@ impl Disk {
         if kind != Ok((should, model.links(id))) {
             return self.wrong(format!("{path} is {kind:?}, not {should:?}"));
         }
+        let xattrs = xattrs(files, handle);
+        if xattrs != node.xattrs {
+            let should = &node.xattrs;
+            return self.wrong(format!("{path} has attributes {xattrs:?}, not {should:?}"));
+        }
         match &node.body {
             Body::Dir(_) => self.directory(files, path, model, id, handle),
             Body::File(bytes) => {
@@ -119,6 +124,14 @@ impl Disk {
             }
         }
     }
+}
+
+/// The extended attributes of an object.
+fn xattrs(files: &MemFs, node: &Handle) -> BTreeMap<String, Vec<u8>> {
+    let names = now(files.listxattrs(&Cred::ROOT, node)).unwrap_or_default();
+    let value = |name: &Vec<u8>| now(files.getxattr(&Cred::ROOT, node, name)).unwrap_or_default();
+    let pair = |name: &Vec<u8>| (String::from_utf8_lossy(name).into_owned(), value(name));
+    names.iter().map(pair).collect()
 }
 
 fn list(files: &MemFs, dir: &Handle) -> BTreeMap<String, Handle> {

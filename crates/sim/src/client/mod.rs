@@ -95,6 +95,11 @@ impl Client {
         client
     }
 
+    /// Whether it speaks minor version 2, which has more operations.
+    pub const fn has_newer(&self) -> bool {
+        self.minor >= 2
+    }
+
     /// Counts the client ids that it had: state that it got under an earlier one is gone.
     pub fn epoch(&self) -> u64 {
         lock(&self.state).epoch
@@ -384,6 +389,8 @@ fn may_repeat(reply: &Reply) -> bool {
                 | OpNum::LOCK
                 | OpNum::LOCKU
                 | OpNum::FREE_STATEID
+                | OpNum::SETXATTR
+                | OpNum::REMOVEXATTR
         )
     };
     !reply.results().iter().any(|result| changes(result.num) && result.status == Status::OK)

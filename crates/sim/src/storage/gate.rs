@@ -75,7 +75,18 @@ impl Gate {
 }
 
 fn changes(call: &str) -> bool {
-    matches!(call, "setattr" | "create" | "make_node" | "remove" | "rename" | "link" | "write")
+    matches!(
+        call,
+        "setattr"
+            | "create"
+            | "make_node"
+            | "remove"
+            | "rename"
+            | "link"
+            | "write"
+            | "setxattr"
+            | "removexattr"
+    )
 }
 
 /// Reading may fail too, but it never fails for want of space.

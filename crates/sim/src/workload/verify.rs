@@ -10,11 +10,17 @@ impl Actor {
     /// Compares everything.
     pub(super) async fn verify(&mut self) {
         self.readdir(ROOT).await;
+        if self.client.has_newer() {
+            self.verify_xattrs(ROOT).await;
+        }
         for (_, _, node) in self.model.all() {
             if self.sim.journal.is_broken() {
                 return;
             }
             self.getattr(node).await;
+            if self.client.has_newer() && !matches!(self.model.node(node).body, Body::Symlink(_)) {
+                self.verify_xattrs(node).await;
+            }
             match &self.model.node(node).body {
                 Body::Dir(_) => self.readdir(node).await,
                 Body::Symlink(_) => self.readlink(node).await,
