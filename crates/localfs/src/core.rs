@@ -16,6 +16,7 @@ use crate::errno::Meaning;
 use crate::flush::Journal;
 use crate::handle::{Minter, Parsed};
 use crate::name::Name;
+use crate::pipes::Pipes;
 use crate::sys::{self, KernelHandle};
 use crate::table::{self, Place, Table};
 
@@ -91,6 +92,7 @@ pub(crate) struct Core {
     pub(crate) journal: Option<Journal>,
     /// Whether the file system knows reads that do not wait.
     pub(crate) nowait: AtomicBool,
+    pub(crate) pipes: Arc<Pipes>,
     pub(crate) verifier: AtomicU64,
     /// How many files were opened.
     pub(crate) opens: AtomicU64,

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use holdfast_base::World;
 use holdfast_vfs::{
     Access, Advice, Attr, ChangeInfo, Content, CreateHow, Created, Cred, DirEnd, DirEntry, DirSink,
-    Error, File, FileSystem, Handle, NewNode, OpenMode, Properties, ReadEnd, ReadSink, Reply,
-    Result, SetAttr, Space, Stability, Want, Written, XATTR_VALUE_MAX, XattrHow, offload,
+    Error, File, FileSystem, Handle, NewNode, OpenMode, Piped, Properties, ReadEnd, ReadSink,
+    Reply, Result, SetAttr, Space, Stability, Want, Written, XATTR_VALUE_MAX, XattrHow, offload,
 };
 
 use crate::core::Core;
@@ -84,6 +84,13 @@ impl ReadSink for Collected {
     fn hole(&mut self, len: usize) {
         self.holes.push((self.len, len));
     }
+}
+
+/// What a thread that may block has read.
+enum Fetched {
+    Piped(Box<dyn Piped>, ReadEnd),
+    /// With whether the file ends there.
+    Copied(Vec<u8>, bool),
 }
 
 impl LocalFs {
@@ -172,17 +179,28 @@ impl LocalFs {
         before: usize,
         sink: &'a mut dyn ReadSink,
     ) -> Reply<'a, ReadEnd> {
+        let takes_pipe = before == 0 && sink.takes_pipe();
         let reading = self.block(move |core| {
+            if takes_pipe && let Some((data, end)) = core.read_piped(&file, offset, len)? {
+                return Ok(Fetched::Piped(data, end));
+            }
             let mut data = Collected::default();
             let at = offset + before as u64;
             let progress = core.read(&file, at, len - before, Wait::Allowed, &mut data)?;
-            Ok((data.data, progress))
+            let eof = matches!(progress, Progress::Done(ReadEnd { eof: true, .. }));
+            Ok(Fetched::Copied(data.data, eof))
         });
         Reply::later(async move {
-            let (data, progress) = reading.await?;
-            sink.bytes(&data);
-            let eof = matches!(progress, Progress::Done(ReadEnd { eof: true, .. }));
-            Ok(ReadEnd { count: before + data.len(), eof })
+            match reading.await? {
+                Fetched::Piped(data, end) => {
+                    sink.pipe(data);
+                    Ok(end)
+                }
+                Fetched::Copied(data, eof) => {
+                    sink.bytes(&data);
+                    Ok(ReadEnd { count: before + data.len(), eof })
+                }
+            }
         })
     }
 
@@ -358,6 +376,14 @@ impl FileSystem for LocalFs {
         sink: &'a mut dyn ReadSink,
     ) -> Reply<'a, ReadEnd> {
         let open = ready!(readable(file));
+        if self.prompt
+            && sink.takes_pipe()
+            && self.core.is_in_memory(open, offset, len)
+            && let Some((data, end)) = ready!(self.core.read_piped(open, offset, len))
+        {
+            sink.pipe(data);
+            return Reply::now(Ok(end));
+        }
         let before = if self.prompt {
             match ready!(self.core.read(open, offset, len, Wait::Never, sink)) {
                 Progress::Done(end) => return Reply::now(Ok(end)),

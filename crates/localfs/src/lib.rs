@@ -33,6 +33,7 @@ mod name;
 mod names;
 mod open;
 mod options;
+mod pipes;
 mod ranges;
 mod rights;
 mod setattr;

@@ -25,6 +25,8 @@ pub struct Options {
     pub durability: Durability,
     /// Treats the file system as one that may block in every operation, as a network's may.
     pub always_offload: bool,
+    /// Whether reads may go by way of pipes, where the kernel can.
+    pub pipes: bool,
 }
 
 impl Options {
@@ -39,6 +41,7 @@ impl Options {
             force_unprivileged: false,
             durability: Durability::Sync,
             always_offload: false,
+            pipes: true,
         }
     }
 }

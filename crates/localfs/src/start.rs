@@ -17,6 +17,7 @@ use crate::cred::Identity;
 use crate::flush::{Journal, ext4_has_journal};
 use crate::handle::Minter;
 use crate::options::{Durability, OpenError, Options};
+use crate::pipes::Pipes;
 use crate::sys;
 use crate::table::Table;
 
@@ -101,6 +102,7 @@ fn probe(
         volatile: matches!(kind_of_fs, TMPFS | RAMFS) || is_without_sync(),
         journal: Journal::probe(&mount, syncs && has_journal(kind_of_fs, &stat)),
         nowait: AtomicBool::new(kind_of_fs != TMPFS),
+        pipes: Pipes::new(if options.pipes { budget() } else { 0 }),
         verifier: AtomicU64::new(verifier),
         opens: AtomicU64::new(0),
         mount,

@@ -162,6 +162,26 @@ pub(crate) fn write_back_failed(fd: BorrowedFd<'_>) -> bool {
     check(c_long::from(result)).is_err_and(|errno| !unasked.contains(&errno))
 }
 
+/// How many pages of a range of a file are in memory.
+pub(crate) fn cached_pages(fd: BorrowedFd<'_>, offset: u64, len: u64) -> Result<u64> {
+    #[repr(C)]
+    struct Range {
+        offset: u64,
+        len: u64,
+    }
+    /// `struct cachestat`: cached, dirty, under write-back, evicted, lately evicted.
+    type Counts = [u64; 5];
+    const CACHESTAT: c_long = 451;
+    let range = Range { offset, len };
+    let mut counts: Counts = [0; 5];
+    // SAFETY: the kernel reads one `struct cachestat_range` and writes one `struct cachestat`,
+    // both laid out as here, and both live through the call.
+    check(unsafe {
+        libc::syscall(CACHESTAT, fd.as_raw_fd(), &raw const range, counts.as_mut_ptr(), 0)
+    })?;
+    Ok(counts[0])
+}
+
 /// Gives this thread its own umask, working directory and root.
 pub(crate) fn unshare_fs() -> Result<()> {
     // SAFETY: only CLONE_FS is unshared; descriptors and memory stay shared.

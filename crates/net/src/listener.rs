@@ -213,7 +213,8 @@ impl Listener {
         let mailbox = &target.loops[self.next_loop];
         let counters = target.gate.counters.clone();
         let signal = Arc::new(Signal::new(mailbox.clone(), counters));
-        let talk = target.instance.connect(signal.clone());
+        let mut talk = target.instance.connect(signal.clone());
+        talk.take_pipes();
         let accepted = Accepted { socket, talk, signal, permit, owner: target.owner };
         if let Some(mailbox) = mailbox.upgrade() {
             let _ = mailbox.send(Mail::Accepted(Box::new(accepted)));

@@ -1,11 +1,13 @@
-//! One send for all that waits.
+//! One send for all that waits: bytes in as few calls as they need, pipes by splice.
 
 use std::io::IoSlice;
 use std::os::fd::AsFd;
 
 use holdfast_proto::rpc::Transmit;
+use holdfast_vfs::Piped;
 use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendFlags, send, sendmsg};
+use rustix::pipe::{SpliceFlags, splice};
 
 /// Segments in one send.
 const SLICES_MAX: usize = 64;
@@ -19,13 +21,16 @@ pub(crate) enum Sent {
     Blocked(usize),
 }
 
+/// What a connection has to send.
+pub(crate) type Outgoing = Transmit<Box<dyn Piped>>;
+
 /// Sends what waits, as far as the socket takes it.
-pub(crate) fn send_all(socket: impl AsFd, transmit: &mut Transmit) -> Result<Sent, Errno> {
+pub(crate) fn send_all(socket: impl AsFd, outgoing: &mut Outgoing) -> Result<Sent, Errno> {
     let mut total = 0;
-    while transmit.pending() > 0 {
-        match send_once(socket.as_fd(), transmit) {
+    while outgoing.pending() > 0 {
+        match send_next(socket.as_fd(), outgoing) {
             Ok((sent, offered)) => {
-                transmit.sent(sent);
+                outgoing.sent(sent);
                 total += sent;
                 if sent < offered {
                     return Ok(Sent::Blocked(total));
@@ -39,10 +44,28 @@ pub(crate) fn send_all(socket: impl AsFd, transmit: &mut Transmit) -> Result<Sen
     Ok(Sent::All(total))
 }
 
-fn send_once(socket: impl AsFd, transmit: &Transmit) -> Result<(usize, usize), Errno> {
-    let mut slices = transmit.slices();
+/// How much was sent, and of how much. Rust's runtime ignores SIGPIPE, which no flag of splice
+/// does. A splice offers only what it sent: the socket may take a
+/// page less than it has room for, so the next call tells.
+fn send_next(socket: impl AsFd, outgoing: &mut Outgoing) -> Result<(usize, usize), Errno> {
+    let pending = outgoing.pending();
+    let Some((data, left)) = outgoing.elsewhere() else { return send_bytes(socket, outgoing) };
+    let mut flags = SpliceFlags::NONBLOCK;
+    flags.set(SpliceFlags::MORE, left < pending);
+    match splice(data.reader(), None, socket, None, left, flags)? {
+        // The pipe has less than it said: what follows would be taken for its data.
+        0 => Err(Errno::IO),
+        sent => {
+            data.taken(sent);
+            Ok((sent, sent))
+        }
+    }
+}
+
+fn send_bytes(socket: impl AsFd, outgoing: &Outgoing) -> Result<(usize, usize), Errno> {
+    let mut slices = outgoing.slices();
     let first = slices.next().unwrap_or_default();
-    if first.len() == transmit.pending() {
+    if first.len() == outgoing.pending() {
         return Ok((send(socket, first, SendFlags::NOSIGNAL)?, first.len()));
     }
     let mut vector = [IoSlice::new(&[]); SLICES_MAX];
@@ -52,7 +75,9 @@ fn send_once(socket: impl AsFd, transmit: &Transmit) -> Result<(usize, usize), E
         used += 1;
         offered += slice.len();
     }
+    let mut flags = SendFlags::NOSIGNAL;
+    flags.set(SendFlags::MORE, offered < outgoing.pending());
     let mut control = SendAncillaryBuffer::default();
-    let sent = sendmsg(socket, &vector[..used], &mut control, SendFlags::NOSIGNAL)?;
+    let sent = sendmsg(socket, &vector[..used], &mut control, flags)?;
     Ok((sent, offered))
 }

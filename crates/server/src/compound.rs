@@ -2,19 +2,19 @@
 
 use holdfast_engine::limits;
 use holdfast_proto::nfs4::{CompoundArgs, CompoundRes, Op, Status, begin_result};
-use holdfast_proto::rpc::{AcceptStat, Call, finish_record, start_accepted};
-use holdfast_proto::xdr::{Reader, Writer};
+use holdfast_proto::rpc::{AcceptStat, Call, finish_record_with, start_accepted};
+use holdfast_proto::xdr::Reader;
 
 use crate::counters::count;
 use crate::ops::{self, Decoded, Flow};
-use crate::request::Request;
+use crate::request::{Reply, Request};
 
 const MINOR_MIN: u32 = 1;
 const MINOR_MAX: u32 = 2;
 
 /// Runs the compound of a call; answers the whole reply record.
 #[expect(clippy::manual_async_fn, reason = "an async fn keeps its arguments twice in its future")]
-pub(crate) fn run(mut rq: Request, call: Call) -> impl Future<Output = Writer> + Send + 'static {
+pub(crate) fn run(mut rq: Request, call: Call) -> impl Future<Output = Reply> + Send + 'static {
     async move {
         count(&rq.server.state.counters.compounds);
         start_accepted(&mut rq.out, call.header.xid, AcceptStat::SUCCESS);
@@ -28,8 +28,9 @@ pub(crate) fn run(mut rq: Request, call: Call) -> impl Future<Output = Writer> +
                 start_accepted(&mut rq.out, call.header.xid, AcceptStat::GARBAGE_ARGS);
             }
         }
-        finish_record(&mut rq.out, 0);
-        std::mem::take(&mut rq.out)
+        let piped = rq.piped.take();
+        finish_record_with(&mut rq.out, 0, piped.as_ref().map_or(0, |piped| piped.len()));
+        Reply { record: std::mem::take(&mut rq.out), piped }
     }
 }
 

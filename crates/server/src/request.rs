@@ -6,12 +6,19 @@ use holdfast_engine::Principal;
 use holdfast_engine::server::{FileKey, LockConflict};
 use holdfast_proto::nfs4::{ClientId, OpNum, Stateid, Status};
 use holdfast_proto::xdr::Writer;
-use holdfast_vfs::{Attr, Cred};
+use holdfast_vfs::{Attr, Cred, Piped};
 
 use crate::exports::{Export, Fh};
 use crate::instance::{Progress, Shared};
 use crate::state::{ConnectionBinding, SlotClaim};
 use crate::status;
+
+/// A whole reply record.
+pub(crate) struct Reply {
+    pub(crate) record: Writer,
+    /// Data of a READ that the record ends in, and that it counts with its padding.
+    pub(crate) piped: Option<Box<dyn Piped>>,
+}
 
 /// The state of a running compound.
 pub(crate) struct Request {
@@ -39,6 +46,10 @@ pub(crate) struct Request {
     /// Where others see how far it is.
     pub(crate) progress: Option<Arc<Progress>>,
     pub(crate) out: Writer,
+    /// Whether whoever sends the reply can send what is in a pipe.
+    pub(crate) takes_pipes: bool,
+    /// What the reply ends in behind `out`.
+    pub(crate) piped: Option<Box<dyn Piped>>,
     /// Where the compound's result begins in `out`.
     pub(crate) start: usize,
     /// How far `out` may grow.
@@ -75,6 +86,8 @@ impl Request {
             is_last: false,
             progress: None,
             out,
+            takes_pipes: false,
+            piped: None,
             start,
             limit: start + UNBOUND_REPLY_BYTES,
         }

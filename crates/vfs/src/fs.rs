@@ -31,6 +31,17 @@ pub trait ReadSink: Send {
         ReadEnd { count: data.len(), eof: data.len() == rest.len() }
     }
 
+    /// Whether the data of this read may come in a pipe: all of it, or none.
+    fn takes_pipe(&self) -> bool {
+        false
+    }
+
+    /// Takes all data of the read in a pipe. Only called where [`ReadSink::takes_pipe`] says so,
+    /// and before anything else was given.
+    fn pipe(&mut self, data: Box<dyn crate::Piped>) {
+        debug_assert!(false, "{} bytes for a sink that takes no pipe", data.len());
+    }
+
     /// Takes `len` zeros that are not stored. Only [`FileSystem::read_plus`] gives them.
     fn hole(&mut self, len: usize) {
         self.buf(len)[..len].fill(0);

@@ -22,6 +22,7 @@ pub mod memfs;
 mod name;
 mod offload;
 mod on_runtime;
+mod piped;
 pub mod pseudo;
 mod reply;
 mod types;
@@ -31,6 +32,7 @@ pub use fs::{DirEntry, DirSink, FileSystem, ReadSink};
 pub use name::{check_name, check_xattr_name};
 pub use offload::offload;
 pub use on_runtime::{OnRuntime, Runtime};
+pub use piped::Piped;
 pub use reply::Reply;
 pub use types::{
     Access, Advice, Attr, ChangeAttrType, ChangeInfo, Content, CreateHow, Created, Cred, DirEnd,

@@ -8,6 +8,7 @@
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
+use core::convert::Infallible;
 use core::fmt;
 
 use super::buffers::Buffers;
@@ -17,7 +18,7 @@ use super::message::{
 };
 use super::record::{Record, RecordError, RecordReader};
 use super::transmit::Transmit;
-use crate::xdr::{Reader, Writer};
+use crate::xdr::{Reader, Writer, padding};
 
 /// The most calls of this side that wait for their replies on one connection.
 const CALLS_MAX: usize = 128;
@@ -80,17 +81,17 @@ impl fmt::Display for TooManyCalls {
     }
 }
 
-/// The conversation of one connection.
+/// The conversation of one connection; `T` knows where data is that is sent from elsewhere.
 #[derive(Debug)]
-pub struct Connection {
+pub struct Connection<T = Infallible> {
     reader: RecordReader,
-    transmit: Transmit,
+    transmit: Transmit<T>,
     waiting: BTreeSet<u32>,
     next_xid: u32,
     refusals: Refusals,
 }
 
-impl Connection {
+impl<T> Connection<T> {
     /// A conversation that takes records of up to `record_max` bytes.
     pub const fn new(record_max: usize) -> Self {
         Self {
@@ -164,6 +165,15 @@ impl Connection {
         self.transmit.push(record)
     }
 
+    /// Sends a reply record that ends in `len` bytes from elsewhere, which the record's mark counts
+    /// with their padding. Gives the vector back when its bytes were copied.
+    pub fn reply_with(&mut self, record: Vec<u8>, data: T, len: usize) -> Option<Vec<u8>> {
+        let given_back = self.transmit.push(record);
+        self.transmit.push_elsewhere(data, len);
+        self.transmit.push_copy(&[0; 4][..padding(len)]);
+        given_back
+    }
+
     /// Sends a small whole reply record.
     pub fn reply_copy(&mut self, record: &[u8]) {
         self.transmit.push_copy(record);
@@ -200,7 +210,7 @@ impl Connection {
     }
 
     /// What waits to be sent.
-    pub const fn transmit(&mut self) -> &mut Transmit {
+    pub const fn transmit(&mut self) -> &mut Transmit<T> {
         &mut self.transmit
     }
 

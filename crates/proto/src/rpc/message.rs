@@ -2,7 +2,7 @@
 
 use super::auth::{BODY_MAX, Credential, Flavor};
 use super::record::RecordError;
-use crate::xdr::{DecodeError, Reader, Writer};
+use crate::xdr::{DecodeError, Reader, Writer, padding};
 
 const RPC_VERSION: u32 = 2;
 const CALL: u32 = 0;
@@ -158,8 +158,14 @@ pub fn start_reply_record(w: &mut Writer, xid: u32) {
 
 /// Sets the mark of the record that began at byte `start`, and ends it.
 pub fn finish_record(w: &mut Writer, start: usize) {
-    let len = (w.position() - start - 4) as u32;
-    w.patch_u32(start, LAST_FRAGMENT | len);
+    finish_record_with(w, start, 0);
+}
+
+/// As [`finish_record`], of a record that ends in an opaque of `len` bytes which is not in `w`,
+/// and in its padding.
+pub fn finish_record_with(w: &mut Writer, start: usize, len: usize) {
+    let len = w.position() - start - 4 + len + padding(len);
+    w.patch_u32(start, LAST_FRAGMENT | len as u32);
 }
 
 /// Writes a whole reply that denies a call for its RPC version: 2 to 2 is served.

@@ -15,8 +15,8 @@ pub use buffers::{Buffers, SLAB_BYTES};
 pub use connection::{Call, Connection, Message, Refusals, TooManyCalls};
 pub use message::{
     AcceptStat, AuthStat, CallHeader, REPLY_HEADER_BYTES, ReplyHeader, finish_record,
-    start_accepted, start_reply_record, write_call_header, write_denied_auth, write_denied_version,
-    write_program_mismatch,
+    finish_record_with, start_accepted, start_reply_record, write_call_header, write_denied_auth,
+    write_denied_version, write_program_mismatch,
 };
 pub use record::{Record, RecordError, RecordReader};
 pub use transmit::Transmit;

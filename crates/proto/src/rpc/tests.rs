@@ -5,8 +5,11 @@ use alloc::vec::Vec;
 use std::string::ToString;
 
 use super::buffers::SLAB_BYTES;
-use super::*;
+use super::{Connection as ConnectionOf, Transmit as TransmitOf, *};
 use crate::xdr::{Reader, Writer};
+
+type Connection = ConnectionOf;
+type Transmit = TransmitOf;
 
 const RECORD_MAX: usize = 1 << 20;
 
@@ -352,4 +355,34 @@ fn partial_sends_lose_and_repeat_nothing() {
     }
     assert!(got == expected);
     assert_eq!(t.slices().count(), 0);
+}
+
+#[test]
+fn a_reply_from_two_places_is_one_record_between_its_neighbours() {
+    /// Data that is elsewhere, for the test: how many bytes of which value.
+    struct Elsewhere(u8);
+
+    let mut c = ConnectionOf::<Elsewhere>::new(RECORD_MAX);
+    c.reply_copy(b"before--");
+    let mut w = Writer::new(Vec::new());
+    start_accepted(&mut w, 7, AcceptStat::SUCCESS);
+    finish_record_with(&mut w, 0, 50_001);
+    let head = w.bytes().to_vec();
+    c.reply_with(w.into_inner(), Elsewhere(9), 50_001);
+    c.reply_copy(b"after---");
+    let expected = [b"before--", &head[..], &[9; 50_001], &[0; 3], b"after---"].concat();
+    assert_eq!(c.pending(), expected.len());
+    let mark = u32::from_be_bytes(head[..4].try_into().unwrap());
+    assert_eq!(mark, 0x8000_0000 | (head.len() - 4 + 50_001 + 3) as u32);
+    let (mut got, t) = (Vec::new(), c.transmit());
+    while t.pending() > 0 {
+        let step: Vec<u8> = match t.elsewhere() {
+            Some((data, left)) => vec![data.0; left.min(7001)],
+            None => t.slices().flatten().copied().take(11).collect(),
+        };
+        t.sent(step.len());
+        got.extend(step);
+    }
+    assert!(got == expected);
+    assert!(t.elsewhere().is_none());
 }

@@ -18,6 +18,7 @@ pub(crate) use macros::{
     xdr_enum, xdr_field, xdr_first, xdr_flags, xdr_newtype, xdr_struct, xdr_union,
 };
 pub use reader::Reader;
+pub(crate) use reader::padding;
 pub use writer::Writer;
 
 /// Longest opaque accepted where the protocol names no bound. It is borrowed in place, never

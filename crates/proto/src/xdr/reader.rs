@@ -121,6 +121,6 @@ impl<'a> Reader<'a> {
 
 /// How many bytes bring `len` to a multiple of four.
 #[inline]
-pub(super) const fn padding(len: usize) -> usize {
+pub(crate) const fn padding(len: usize) -> usize {
     len.wrapping_neg() & 3
 }

@@ -16,6 +16,7 @@ use holdfast_proto::rpc::{
     write_program_mismatch,
 };
 use holdfast_proto::xdr::Writer;
+use holdfast_vfs::Piped;
 
 use super::Shared;
 use super::place::{self, Place, Ran};
@@ -24,7 +25,7 @@ use super::scope::{Describe, Ticket};
 use crate::compound;
 use crate::counters::count;
 use crate::principal;
-use crate::request::Request;
+use crate::request::{Reply, Request};
 use crate::state::ConnectionBinding;
 
 /// Bytes of RPC header before the compound: credential, verifier and the rest.
@@ -76,7 +77,8 @@ pub struct Connection {
     server: Arc<Shared>,
     binding: Arc<ConnectionBinding>,
     notify: Arc<dyn Notify>,
-    rpc: rpc::Connection,
+    rpc: rpc::Connection<Box<dyn Piped>>,
+    takes_pipes: bool,
     waiting: Slots<Waiting>,
     /// The most bytes that the replies to what waits can have.
     owed: usize,
@@ -103,6 +105,7 @@ impl Connection {
             binding: Arc::new(ConnectionBinding::new(id)),
             notify,
             rpc: rpc::Connection::new(RECORD_BYTES),
+            takes_pipes: false,
             waiting: Slots::new(WAITING_MAX),
             owed: 0,
             is_behind: false,
@@ -119,6 +122,11 @@ impl Connection {
     /// above 64 KiB.
     pub fn buffers(large_limit: usize) -> Buffers {
         Buffers::new(RECORD_BYTES + 4, large_limit)
+    }
+
+    /// From now on, what [`Connection::transmit`] holds may be in pipes.
+    pub const fn take_pipes(&mut self) {
+        self.takes_pipes = true;
     }
 
     /// Room for the next bytes of the stream; `None` while no buffer is large enough.
@@ -214,19 +222,20 @@ impl Connection {
         let mut w = Writer::new(std::mem::take(&mut self.reply));
         start_accepted(&mut w, xid, stat);
         finish_record(&mut w, 0);
-        self.finish(w);
+        self.finish(Reply { record: w, piped: None });
     }
 
     fn start(&mut self, call: Call) {
         let xid = call.header.xid;
         let credential = &call.header.cred;
-        let request = Request::new(
+        let mut request = Request::new(
             self.server.clone(),
             self.binding.clone(),
             (principal::of(credential), principal::rights(credential)),
             call.record.bytes().len(),
             Writer::new(std::mem::take(&mut self.reply)),
         );
+        request.takes_pipes = self.takes_pipes;
         let place = self.places.pop();
         let mut place = place.unwrap_or_else(|| {
             let progress = Progress::new(&self.server, self.binding.id);
@@ -263,8 +272,15 @@ impl Connection {
         }
     }
 
-    fn finish(&mut self, reply: Writer) {
-        if let Some(mut buffer) = self.rpc.reply(reply.into_inner())
+    fn finish(&mut self, Reply { record, piped }: Reply) {
+        let given_back = match piped {
+            None => self.rpc.reply(record.into_inner()),
+            Some(piped) => {
+                let len = piped.len();
+                self.rpc.reply_with(record.into_inner(), piped, len)
+            }
+        };
+        if let Some(mut buffer) = given_back
             && buffer.capacity() <= REPLY_KEPT_BYTES
         {
             buffer.clear();
@@ -319,7 +335,7 @@ impl Connection {
     }
 
     /// What waits to be sent.
-    pub const fn transmit(&mut self) -> &mut Transmit {
+    pub const fn transmit(&mut self) -> &mut Transmit<Box<dyn Piped>> {
         self.rpc.transmit()
     }
 

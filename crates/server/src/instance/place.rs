@@ -9,18 +9,17 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Wake, Waker};
 
 use holdfast_proto::rpc::Call;
-use holdfast_proto::xdr::Writer;
 
 use super::Notify;
 use super::progress::Progress;
 use crate::compound;
-use crate::request::Request;
+use crate::request::{Reply, Request};
 use crate::sync::AtomicBool;
 
 /// How a poll of a place went.
 pub(super) enum Ran {
     /// The compound is done: its whole reply record.
-    Done(Writer),
+    Done(Reply),
     /// It waits.
     Waiting,
     /// It panicked with this, and is gone.
@@ -78,7 +77,7 @@ impl Wake for PlaceWake {
 
 impl<F, M> Of<F, M>
 where
-    F: Future<Output = Writer> + Send,
+    F: Future<Output = Reply> + Send,
     M: FnMut(Request, Call) -> F + Send,
 {
     fn new(make: M, notify: Arc<dyn Notify>, progress: Progress) -> Self {
@@ -106,7 +105,7 @@ where
 
 impl<F, M> Place for Of<F, M>
 where
-    F: Future<Output = Writer> + Send,
+    F: Future<Output = Reply> + Send,
     M: FnMut(Request, Call) -> F + Send,
 {
     fn start(&mut self, mut request: Request, call: Call) -> Ran {

@@ -6,7 +6,7 @@ use holdfast_proto::nfs4::{
     CommitArgs, ReadArgs, StableHow, Stateid, Status, Verifier, WriteArgs, WriteOk,
 };
 use holdfast_proto::xdr::{Encode, Writer};
-use holdfast_vfs::{File, OpenMode, ReadSink, Stability};
+use holdfast_vfs::{File, OpenMode, Piped, ReadSink, Stability};
 
 use crate::exports::Fh;
 use crate::request::Request;
@@ -26,43 +26,65 @@ pub(super) async fn read(rq: &mut Request, args: &ReadArgs) -> Result<(), Status
     }
     let eof_at = rq.out.reserve_u32();
     let len_at = rq.out.reserve_u32();
-    let mut sink = ReplySink::new(&mut rq.out);
+    // What is kept for a replay is kept in memory, and a result cannot follow what is not.
+    let takes_pipe = rq.takes_pipes && rq.is_last && !rq.cache_this && len >= PIPED_FROM;
+    let mut sink = ReplySink::new(&mut rq.out, takes_pipe);
     let fs = &rq.server.exports.get(&fh).fs;
     let end = fs.read(&file, args.offset, len, &mut sink).await.map_err(status::of)?;
     if rq.cache_this && len < asked && end.count == len && !end.eof {
         // The client would take what fits for all that it asked to be kept.
         return Err(Status::REP_TOO_BIG_TO_CACHE);
     }
-    let count = sink.finish();
+    let (count, piped) = sink.finish();
     debug_assert_eq!(count, end.count, "the sink has what the file system says");
+    rq.piped = piped;
     rq.out.patch_u32(eof_at, u32::from(end.eof));
     rq.out.patch_u32(len_at, count as u32);
     Ok(())
 }
+
+/// Below this size a copied reply, which leaves in one send with its neighbours, costs less than
+/// a pipe.
+const PIPED_FROM: usize = 32 * 1024;
 
 /// Puts data behind what the reply holds already.
 struct ReplySink<'w> {
     w: &'w mut Writer,
     start: usize,
     end: usize,
+    takes_pipe: bool,
+    piped: Option<Box<dyn Piped>>,
 }
 
 impl<'w> ReplySink<'w> {
-    const fn new(w: &'w mut Writer) -> Self {
+    const fn new(w: &'w mut Writer, takes_pipe: bool) -> Self {
         let start = w.position();
-        Self { w, start, end: start }
+        Self { w, start, end: start, takes_pipe, piped: None }
     }
 
-    /// Completes the opaque; answers its length.
-    fn finish(self) -> usize {
-        let count = self.end - self.start;
+    /// Completes the opaque; answers its length, and the pipe that its bytes and their padding
+    /// follow in.
+    fn finish(self) -> (usize, Option<Box<dyn Piped>>) {
         self.w.truncate(self.end);
+        if let Some(piped) = self.piped {
+            return (piped.len(), Some(piped));
+        }
+        let count = self.end - self.start;
         self.w.pad(count);
-        count
+        (count, None)
     }
 }
 
 impl ReadSink for ReplySink<'_> {
+    fn takes_pipe(&self) -> bool {
+        self.takes_pipe
+    }
+
+    fn pipe(&mut self, data: Box<dyn Piped>) {
+        debug_assert!(self.takes_pipe && self.start == self.end, "the whole read, as was asked");
+        self.piped = Some(data);
+    }
+
     fn buf(&mut self, len: usize) -> &mut [u8] {
         self.w.truncate(self.end);
         &mut self.w.padded_tail(len)[..len]
