@@ -162,6 +162,21 @@ pub(crate) fn write_back_failed(fd: BorrowedFd<'_>) -> bool {
     check(c_long::from(result)).is_err_and(|errno| !unasked.contains(&errno))
 }
 
+/// How many pages of a range of a file are in memory.
+pub(crate) fn pages_in_memory(fd: BorrowedFd<'_>, offset: u64, len: u64) -> Result<u64> {
+    // The same number on all architectures; libc does not have it everywhere.
+    const CACHESTAT: c_long = 451;
+    let range = [offset, len];
+    // Of the five counts, the first is of the pages that are there.
+    let mut counts = [0_u64; 5];
+    // SAFETY: `range` and `counts` have the layout of `struct cachestat_range` and `struct
+    // cachestat`: two and five 64-bit integers. The kernel reads the one and fills the other.
+    check(unsafe {
+        libc::syscall(CACHESTAT, fd.as_raw_fd(), &raw const range, &raw mut counts, 0_u32)
+    })?;
+    Ok(counts[0])
+}
+
 /// Gives this thread its own umask, working directory and root.
 pub(crate) fn unshare_fs() -> Result<()> {
     // SAFETY: only CLONE_FS is unshared; descriptors and memory stay shared.
