@@ -91,7 +91,10 @@ impl Core {
                 return Ok(DirEnd { eof: false });
             }
             if let Some(part) = &mut part {
-                part.push(&self.to_remember(Entry { name, cookie, fileid, handle }));
+                // Numbers of a table name places too: these are noticed to change when looked at.
+                let handle = handle.as_ref().filter(|_| self.table.is_none());
+                let handle = handle.map_or(&[][..], |handle| handle.as_slice());
+                part.push(&Entry { name, cookie, fileid, handle, node: None });
             }
         }
         self.listed(&node, part, true);

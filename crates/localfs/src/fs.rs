@@ -15,6 +15,7 @@ use crate::core::Core;
 use crate::dir::OwnedEntry;
 use crate::flush::Changed;
 use crate::io::{Progress, Wait};
+use crate::listing::Listings;
 use crate::name::Name;
 use crate::names::Making;
 use crate::open::OpenFile;
@@ -123,6 +124,11 @@ impl LocalFs {
     /// How many calls of a class were not made at once, and how many should not have been.
     pub fn calls(&self, class: Class) -> Calls {
         self.pace.calls(class)
+    }
+
+    /// How many listings took names, cookies and handles from memory.
+    pub fn listed_again(&self) -> u64 {
+        self.core.listings.as_ref().map_or(0, Listings::found)
     }
 
     /// Begins a call that is made at once, on these objects; `None` when it may have to wait.

@@ -9,14 +9,14 @@ use std::ffi::CStr;
 use std::hash::BuildHasherDefault;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use holdfast_vfs::Handle;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
 
-use crate::cache::MacHasher;
+use crate::cache::{MacHasher, Node};
 
 /// Bytes of all listings of a file system together.
 const ALL_BYTES: usize = 32 << 20;
@@ -62,7 +62,10 @@ pub(crate) struct Entry<'a> {
     /// Where to go on after it.
     pub(crate) cookie: u64,
     pub(crate) fileid: u64,
-    pub(crate) handle: Option<Handle>,
+    /// The bytes of its handle; none when that is not known.
+    pub(crate) handle: &'a [u8],
+    /// Where its object is, once that was found open.
+    pub(crate) node: Option<&'a OnceLock<Weak<Node>>>,
 }
 
 struct Fixed {
@@ -83,6 +86,8 @@ pub(crate) struct Listing {
     /// Names with their final NUL.
     names: Vec<u8>,
     handles: Vec<u8>,
+    /// Objects that were found open: kept as memory, but not as descriptors.
+    nodes: Vec<OnceLock<Weak<Node>>>,
 }
 
 impl Listing {
@@ -95,6 +100,7 @@ impl Listing {
             fixed: Vec::new(),
             names: Vec::new(),
             handles: Vec::new(),
+            nodes: Vec::new(),
         }
     }
 
@@ -112,13 +118,15 @@ impl Listing {
     }
 
     fn bytes(&self) -> usize {
-        let fixed = self.cookies.len() * (size_of::<u64>() + size_of::<Fixed>());
+        let fixed = size_of::<u64>() + size_of::<Fixed>() + size_of::<OnceLock<Weak<Node>>>();
+        let fixed = self.cookies.len() * (fixed + size_of::<Node>());
         BASE_BYTES + fixed + self.names.len() + self.handles.len()
     }
 
     fn push(&mut self, entry: &Entry<'_>) {
         self.names.extend_from_slice(entry.name.to_bytes_with_nul());
-        self.handles.extend_from_slice(entry.handle.as_ref().map_or(&[], |h| h.as_slice()));
+        self.handles.extend_from_slice(entry.handle);
+        self.nodes.push(OnceLock::new());
         self.cookies.push(entry.cookie);
         let (name_end, handle_end) = (self.names.len() as u32, self.handles.len() as u32);
         self.fixed.push(Fixed { fileid: entry.fileid, name_end, handle_end });
@@ -134,16 +142,16 @@ impl Listing {
 
     /// The entries from a place on.
     fn entries(&self, first: usize) -> impl Iterator<Item = Entry<'_>> {
-        (first..self.cookies.len()).filter_map(|place| {
-            let before = place.checked_sub(1).map(|before| &self.fixed[before]);
-            let (name_at, handle_at) = before
-                .map_or((0, 0), |before| (before.name_end as usize, before.handle_end as usize));
-            let Fixed { fileid, name_end, handle_end } = self.fixed[place];
-            let name = &self.names[name_at..name_end as usize];
-            let handle = &self.handles[handle_at..handle_end as usize];
-            let handle = if handle.is_empty() { None } else { Handle::new(handle).ok() };
+        let before = first.checked_sub(1).map(|before| &self.fixed[before]);
+        let ends = |fixed: &Fixed| (fixed.name_end as usize, fixed.handle_end as usize);
+        let mut at = before.map_or((0, 0), ends);
+        (first..self.cookies.len()).filter_map(move |place| {
+            let to = ends(&self.fixed[place]);
+            let (name, handle) = (&self.names[at.0..to.0], &self.handles[at.1..to.1]);
+            at = to;
             let name = CStr::from_bytes_with_nul(name).ok()?;
-            Some(Entry { name, cookie: self.cookies[place], fileid, handle })
+            let (cookie, fileid) = (self.cookies[place], self.fixed[place].fileid);
+            Some(Entry { name, cookie, fileid, handle, node: self.nodes.get(place) })
         })
     }
 }
@@ -260,6 +268,7 @@ pub(crate) struct Listings {
     mounts: OwnedFd,
     /// How often that was seen to change.
     mounted: AtomicU64,
+    found: AtomicU64,
 }
 
 impl Listings {
@@ -267,7 +276,8 @@ impl Listings {
     pub(crate) fn new() -> Option<Self> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
         let mounts = rustix::fs::open(c"/proc/thread-self/mountinfo", flags, Mode::empty()).ok()?;
-        Some(Self { table: Mutex::default(), mounts, mounted: AtomicU64::new(0) })
+        let (table, mounted, found) = (Mutex::default(), AtomicU64::new(0), AtomicU64::new(0));
+        Some(Self { table, mounts, mounted, found })
     }
 
     /// To be asked before a directory's change attribute is.
@@ -298,7 +308,13 @@ impl Listings {
         let listing = slot.listing.clone();
         drop(table);
         let first = listing.after(cookie)?;
+        self.found.fetch_add(1, Ordering::Relaxed);
         Some(Found { listing, first })
+    }
+
+    /// How often something was found.
+    pub(crate) fn found(&self) -> u64 {
+        self.found.load(Ordering::Relaxed)
     }
 
     /// Begins to remember what a call lists from a cookie on, if that goes on where what is known

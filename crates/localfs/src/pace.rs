@@ -80,7 +80,7 @@ impl Pace {
     pub(crate) fn begin<'a>(&'a self, world: &'a dyn World, class: Class) -> Option<Watch<'a>> {
         let (meter, since) = (self.meter(class), world.now());
         let rests = since.as_ns() < meter.rests_until_ns.load(Ordering::Relaxed);
-        (!rests).then_some(Watch(Some(Timed { meter, world, since })))
+        (!rests).then(|| Watch(Some(Timed { meter, world, since })))
     }
 
     /// Counts a call that a thread makes.

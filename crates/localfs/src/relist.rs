@@ -2,9 +2,9 @@
 //! only. Who may not both read and search the directory is left to the kernel's own listing.
 
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 
-use holdfast_vfs::{Attr, DirEnd, DirEntry, Handle, Result, Want};
-use rustix::fs::Statx;
+use holdfast_vfs::{DirEnd, DirEntry, Handle, Result, Want};
 use rustix::io::Errno;
 
 use crate::attr::change;
@@ -12,7 +12,7 @@ use crate::cache::Node;
 use crate::core::{Core, stat_fd};
 use crate::dir::stat_name;
 use crate::errno::error;
-use crate::listing::{Before, Entry, Found, Part, Version};
+use crate::listing::{Entry, Found, Part, Version};
 use crate::sys;
 
 impl Core {
@@ -27,7 +27,7 @@ impl Core {
         let listings = self.listings.as_ref().filter(|_| want.attr || want.handle);
         let before = listings.and_then(|listings| listings.before());
         let stat = self.stat(dir)?;
-        Ok(before.and_then(|before: Before| before.version(change(&stat))))
+        Ok(before.and_then(|before| before.version(change(&stat))))
     }
 
     /// What is remembered of a directory after a cookie, if whoever this thread acts as may see
@@ -64,12 +64,6 @@ impl Core {
         }
     }
 
-    /// An entry as it is remembered: the numbers of a table name places too, and these are seen
-    /// to change by whoever looks.
-    pub(crate) fn to_remember<'a>(&self, entry: Entry<'a>) -> Entry<'a> {
-        Entry { handle: entry.handle.filter(|_| self.table.is_none()), ..entry }
-    }
-
     pub(crate) fn list_again(
         &self,
         dir: &Node,
@@ -78,9 +72,7 @@ impl Core {
         take: &mut dyn FnMut(&DirEntry<'_>) -> bool,
     ) -> DirEnd {
         for entry in found.entries() {
-            let Some((attr, handle)) = self.details_again(dir, &entry, want) else { continue };
-            let Entry { cookie, fileid, .. } = entry;
-            let entry = DirEntry { name: entry.name.to_bytes(), cookie, fileid, attr, handle };
+            let Some(entry) = self.entry_again(dir, &entry, want) else { continue };
             if !take(&entry) {
                 return DirEnd { eof: false };
             }
@@ -88,40 +80,45 @@ impl Core {
         DirEnd { eof: true }
     }
 
-    /// What is asked for of a remembered entry; `None` when it is gone.
-    fn details_again(
-        &self,
-        dir: &Node,
-        entry: &Entry<'_>,
-        want: Want,
-    ) -> Option<(Option<Result<Attr>>, Option<Handle>)> {
-        let Some(handle) = entry.handle else {
-            return self.details(dir, dir.fd(), entry.name, want);
+    /// A remembered entry with what is asked for of it; `None` when it is gone.
+    #[inline]
+    fn entry_again<'a>(&self, dir: &Node, entry: &Entry<'a>, want: Want) -> Option<DirEntry<'a>> {
+        let Entry { name, cookie, fileid, .. } = *entry;
+        let with = |attr, handle| DirEntry { name: name.to_bytes(), cookie, fileid, attr, handle };
+        let anew = || {
+            let (attr, handle) = self.details(dir, dir.fd(), name, want)?;
+            Some(with(attr, handle))
         };
-        let given = want.handle.then_some(handle);
-        if !want.attr {
-            return Some((None, given));
+        if entry.handle.is_empty() {
+            return anew();
         }
-        match self.stat_again(dir, entry, &handle) {
+        let handle = || Handle::new(entry.handle).ok();
+        if !want.attr {
+            return Some(with(None, handle()));
+        }
+        let stat = match self.node_again(entry) {
+            Some(node) => stat_fd(node.fd()),
+            None => stat_name(dir.fd(), name),
+        };
+        match stat {
             Ok(stat) if stat.stx_nlink == 0 => None,
             // Another object took the name.
-            Ok(stat) if stat.stx_ino != entry.fileid => {
-                self.details(dir, dir.fd(), entry.name, want)
-            }
+            Ok(stat) if stat.stx_ino != fileid => anew(),
+            Ok(stat) => Some(with(Some(Ok(self.attr(&stat))), handle().filter(|_| want.handle))),
             Err(Errno::NOENT) => None,
-            stat => Some((Some(stat.map(|stat| self.attr(&stat)).map_err(error)), given)),
+            Err(errno) => Some(with(Some(Err(error(errno))), handle().filter(|_| want.handle))),
         }
     }
 
-    fn stat_again(
-        &self,
-        dir: &Node,
-        entry: &Entry<'_>,
-        handle: &Handle,
-    ) -> rustix::io::Result<Statx> {
-        match self.cache.get(handle) {
-            Some(node) => stat_fd(node.fd()),
-            None => stat_name(dir.fd(), entry.name),
+    /// The object of an entry, if it is open.
+    fn node_again(&self, entry: &Entry<'_>) -> Option<Arc<Node>> {
+        let seen = entry.node?;
+        if let Some(node) = seen.get().and_then(Weak::upgrade) {
+            return Some(node);
         }
+        let node = self.cache.get(&Handle::new(entry.handle).ok()?)?;
+        // Where another one was seen before, that stays: the cache is asked each time then.
+        let _ = seen.set(Arc::downgrade(&node));
+        Some(node)
     }
 }
