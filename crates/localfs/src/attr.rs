@@ -121,7 +121,7 @@ pub(crate) const fn regular(kind: FileKind) -> Result<()> {
     }
 }
 
-const fn change(stat: &Statx) -> u64 {
+pub(crate) const fn change(stat: &Statx) -> u64 {
     let ctime = stat.stx_ctime;
     (ctime.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(ctime.tv_nsec as u64)
 }

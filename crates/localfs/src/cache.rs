@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use holdfast_vfs::{FileKind, Handle};
@@ -24,13 +24,16 @@ pub(crate) struct Node {
     pub(crate) syncing: Mutex<()>,
     /// Descriptors closed meanwhile, which are still to be asked.
     to_ask: Mutex<Vec<OwnedFd>>,
+    /// Of a directory: whether it was read to its end.
+    pub(crate) listed: AtomicBool,
 }
 
 impl Node {
     pub(crate) fn new(fd: OwnedFd, handle: Handle, kind: FileKind) -> Self {
         let (opens, writers) = (AtomicU32::new(0), Mutex::default());
         let (syncing, to_ask) = (Mutex::default(), Mutex::default());
-        Self { fd, handle, kind, opens, writers, syncing, to_ask }
+        let listed = AtomicBool::new(false);
+        Self { fd, handle, kind, opens, writers, syncing, to_ask, listed }
     }
 
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
@@ -162,6 +165,14 @@ impl Cache {
         let slot = &mut shard.slots[place];
         slot.used = true;
         Some(slot.node.clone())
+    }
+
+    /// Whether a node is in the table; it is thrown out the later for having been asked after.
+    pub(crate) fn holds(&self, handle: &Handle) -> bool {
+        let mut shard = self.shard(handle);
+        let Some(place) = shard.index.get(handle).copied() else { return false };
+        shard.slots[place].used = true;
+        true
     }
 
     /// Adds a node; answers the one that is there already in place of it.

@@ -15,8 +15,10 @@ use crate::cred::Identity;
 use crate::errno::Meaning;
 use crate::flush::Journal;
 use crate::handle::{Minter, Parsed};
+use crate::listing::Listings;
 use crate::name::Name;
 use crate::pipes::Pipes;
+use crate::resident::Dirty;
 use crate::sys::{self, KernelHandle};
 use crate::table::{self, Place, Table};
 
@@ -81,6 +83,8 @@ pub(crate) struct Core {
     /// The numbers, where handles are not the kernel's.
     pub(crate) table: Option<Table>,
     pub(crate) stamps: Stamps,
+    /// The directories that were listed, where change attributes are to be relied on.
+    pub(crate) listings: Option<Listings>,
     /// `/proc/self/fd`.
     pub(crate) proc_fds: Option<OwnedFd>,
     pub(crate) fsid: Fsid,
@@ -90,9 +94,15 @@ pub(crate) struct Core {
     pub(crate) volatile: bool,
     /// What commits all changes at once, where there is such a thing.
     pub(crate) journal: Option<Journal>,
+    /// Whether names can be looked up in memory only.
+    pub(crate) resolve_cached: bool,
     /// Whether the file system knows reads that do not wait.
     pub(crate) nowait: AtomicBool,
     pub(crate) pipes: Arc<Pipes>,
+    /// Whether the kernel tells which pages are in memory.
+    pub(crate) cachestat: AtomicBool,
+    /// How much may be written without waiting, where that is known.
+    pub(crate) dirty: Option<Dirty>,
     pub(crate) verifier: AtomicU64,
     /// How many files were opened.
     pub(crate) opens: AtomicU64,
@@ -163,7 +173,17 @@ impl Core {
 
     /// Opens a name as it is, without following anything.
     pub(crate) fn open_name(&self, parent: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd> {
-        let open = || openat2(parent, name, NAMES, Mode::empty(), INSIDE);
+        self.open_name_by(parent, name, INSIDE)
+    }
+
+    /// Opens a name by these rules.
+    pub(crate) fn open_name_by(
+        &self,
+        parent: BorrowedFd<'_>,
+        name: &CStr,
+        rules: ResolveFlags,
+    ) -> Result<OwnedFd> {
+        let open = || openat2(parent, name, NAMES, Mode::empty(), rules);
         match self.descriptor(open) {
             // Another file system is mounted there: hidden.
             Err(Errno::XDEV) => Err(Error::NotFound),

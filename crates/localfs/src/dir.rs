@@ -13,6 +13,7 @@ use rustix::io::Errno;
 use crate::cache::Node;
 use crate::core::{Core, INSIDE};
 use crate::errno::{Meaning, error};
+use crate::listing::Entry;
 use crate::name::Name;
 use crate::sys;
 
@@ -55,8 +56,12 @@ impl Core {
         take: &mut dyn FnMut(&DirEntry<'_>) -> bool,
     ) -> Result<DirEnd> {
         let node = self.directory(dir)?;
-        self.stat(&node)?;
+        let version = self.version(&node, want)?;
         self.assume(cred)?;
+        if let Some(found) = version.and_then(|now| self.remembered(&node, now, want, cookie)) {
+            return Ok(self.list_again(&node, &found, want, take));
+        }
+        let mut part = version.and_then(|now| self.remember(&node, now, want, cookie));
         let fd = self.open_listing(&node)?;
         self.assume(cred)?;
         if cookie != 0 {
@@ -80,17 +85,19 @@ impl Core {
             let Some((attr, handle)) = self.details(&node, fd.as_fd(), name, want) else {
                 continue;
             };
-            let entry = DirEntry {
-                name: name.to_bytes(),
-                cookie: read.next_entry_cookie().wrapping_add(SHIFT),
-                fileid: read.ino(),
-                attr,
-                handle,
-            };
-            if !take(&entry) {
+            let (cookie, fileid) = (read.next_entry_cookie().wrapping_add(SHIFT), read.ino());
+            if !take(&DirEntry { name: name.to_bytes(), cookie, fileid, attr, handle }) {
+                self.listed(&node, part, false);
                 return Ok(DirEnd { eof: false });
             }
+            if let Some(part) = &mut part {
+                // Numbers of a table name places too: these are noticed to change when looked at.
+                let handle = handle.as_ref().filter(|_| self.table.is_none());
+                let handle = handle.map_or(&[][..], |handle| handle.as_slice());
+                part.push(&Entry { name, cookie, fileid, handle, node: None });
+            }
         }
+        self.listed(&node, part, true);
         Ok(DirEnd { eof: true })
     }
 
@@ -112,7 +119,7 @@ impl Core {
     }
 
     /// What is asked for of an entry; `None` when it is gone or hidden.
-    fn details(
+    pub(crate) fn details(
         &self,
         dir: &Node,
         fd: BorrowedFd<'_>,
@@ -165,7 +172,7 @@ impl Core {
     }
 }
 
-fn stat_name(dir: BorrowedFd<'_>, name: &CStr) -> rustix::io::Result<Statx> {
+pub(crate) fn stat_name(dir: BorrowedFd<'_>, name: &CStr) -> rustix::io::Result<Statx> {
     let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
     statx(dir, name, flags, StatxFlags::BASIC_STATS | StatxFlags::BTIME)
 }

@@ -15,10 +15,12 @@ use crate::core::Core;
 use crate::dir::OwnedEntry;
 use crate::flush::Changed;
 use crate::io::{Progress, Wait};
+use crate::listing::Listings;
 use crate::name::Name;
 use crate::names::Making;
 use crate::open::OpenFile;
 use crate::options::{Durability, Mode, OpenError, Options};
+use crate::pace::{Calls, Class, Pace, Watch};
 use crate::stable::{Flushed, Group};
 use crate::start;
 use crate::xattr::XattrName;
@@ -39,6 +41,7 @@ pub struct LocalFs {
     world: Arc<dyn World>,
     /// Whether operations are answered at once.
     prompt: bool,
+    pace: Pace,
     /// What changes wait for, unless they are answered when made.
     group: Option<Arc<Group<Core>>>,
 }
@@ -107,7 +110,7 @@ impl LocalFs {
         let core = Arc::new(core);
         let waits = options.durability == Durability::Sync && !core.volatile && !core.read_only;
         let group = waits.then(|| Group::new(core.clone(), world.clone()));
-        Ok(Self { core, world, prompt, group })
+        Ok(Self { core, world, prompt, pace: Pace::default(), group })
     }
 
     /// What its handles are made of.
@@ -125,11 +128,47 @@ impl LocalFs {
         self.group.as_ref().map(|group| group.flushed()).unwrap_or_default()
     }
 
+    /// How many calls of a class were not made at once, and how many should not have been.
+    pub fn calls(&self, class: Class) -> Calls {
+        self.pace.calls(class)
+    }
+
+    /// How many listings took names, cookies and handles from memory.
+    pub fn listed_again(&self) -> u64 {
+        self.core.listings.as_ref().map_or(0, Listings::found)
+    }
+
+    /// Begins a call that is made at once, on these objects; `None` when it may have to wait.
+    fn begin(&self, class: Class, nodes: &[&Handle]) -> Option<Watch<'_>> {
+        if !self.prompt {
+            return None;
+        }
+        if self.core.volatile {
+            return Some(Watch::NONE);
+        }
+        // To open by a handle may be to read the disk.
+        let is_open = |node: &&Handle| self.core.cache.holds(node);
+        nodes.iter().all(is_open).then(|| self.pace.begin(&*self.world, class))?
+    }
+
     fn run<'a, T: Send + 'static>(
         &'a self,
+        class: Class,
+        nodes: &[&Handle],
         job: impl FnOnce(&Arc<Core>) -> Result<T> + Send + 'static,
     ) -> Reply<'a, T> {
-        if self.prompt { Reply::now(job(&self.core)) } else { self.block(job) }
+        let Some(_watch) = self.begin(class, nodes) else { return self.send(class, job) };
+        Reply::now(job(&self.core))
+    }
+
+    /// Sends a call of a class to a thread.
+    fn send<'a, T: Send + 'static>(
+        &'a self,
+        class: Class,
+        job: impl FnOnce(&Arc<Core>) -> Result<T> + Send + 'static,
+    ) -> Reply<'a, T> {
+        self.pace.offloaded(class);
+        self.block(job)
     }
 
     fn block<'a, T: Send + 'static>(
@@ -143,12 +182,15 @@ impl LocalFs {
     /// Makes a change, and answers when it is on stable storage.
     fn change<'a, T: Send + Unpin + 'static>(
         &'a self,
+        nodes: &[&Handle],
         job: impl FnOnce(&Arc<Core>) -> Result<Changed<T>> + Send + 'static,
     ) -> Reply<'a, T> {
-        if self.prompt {
-            return self.settle(ready!(job(&self.core)));
+        if let Some(watch) = self.begin(Class::Changes, nodes) {
+            let changed = job(&self.core);
+            drop(watch);
+            return self.settle(ready!(changed));
         }
-        let making = self.block(job);
+        let making = self.send(Class::Changes, job);
         Reply::later(async move { self.settle(making.await?).await })
     }
 
@@ -167,7 +209,11 @@ impl LocalFs {
         &'a self,
         job: impl FnOnce(&Arc<Core>) -> Result<T> + Send + 'static,
     ) -> Reply<'a, T> {
-        if self.core.volatile { self.run(job) } else { self.block(job) }
+        if self.core.volatile && self.prompt {
+            Reply::now(job(&self.core))
+        } else {
+            self.block(job)
+        }
     }
 
     /// The rest of a read of which `before` bytes were given to the sink.
@@ -180,7 +226,7 @@ impl LocalFs {
         sink: &'a mut dyn ReadSink,
     ) -> Reply<'a, ReadEnd> {
         let takes_pipe = before == 0 && sink.takes_pipe();
-        let reading = self.block(move |core| {
+        let reading = self.send(Class::Reads, move |core| {
             if takes_pipe && let Some((data, end)) = core.read_piped(&file, offset, len)? {
                 return Ok(Fetched::Piped(data, end));
             }
@@ -213,7 +259,7 @@ impl LocalFs {
         stability: Stability,
     ) -> Reply<'a, Written> {
         let (cred, data) = (*cred, data.to_vec());
-        self.block(move |core| {
+        self.send(Class::Writes, move |core| {
             let written = core.write(&cred, &file, offset, &data)?;
             core.settle(&file, written, stability)
         })
@@ -231,7 +277,7 @@ impl FileSystem for LocalFs {
 
     fn getattr<'a>(&'a self, _: &'a Cred, node: &'a Handle) -> Reply<'a, Attr> {
         let node = *node;
-        self.run(move |core| core.getattr(&node))
+        self.run(Class::Attributes, &[&node], move |core| core.getattr(&node))
     }
 
     fn setattr<'a>(
@@ -243,27 +289,32 @@ impl FileSystem for LocalFs {
     ) -> Reply<'a, ()> {
         let file = ready!(file.map(File::get_arc::<OpenFile>).transpose());
         let (cred, node, set) = (*cred, *node, *set);
-        self.change(move |core| core.setattr(&cred, &node, file.as_ref(), &set))
+        self.change(&[&node], move |core| core.setattr(&cred, &node, file.as_ref(), &set))
     }
 
     fn access<'a>(&'a self, cred: &'a Cred, node: &'a Handle, want: Access) -> Reply<'a, Access> {
         let (cred, node) = (*cred, *node);
-        self.run(move |core| core.access(&cred, &node, want))
+        self.run(Class::Attributes, &[&node], move |core| core.access(&cred, &node, want))
     }
 
     fn lookup<'a>(&'a self, cred: &'a Cred, dir: &'a Handle, name: &'a [u8]) -> Reply<'a, Handle> {
         let (cred, dir, name) = (*cred, *dir, ready!(Name::new(name)));
-        self.run(move |core| core.lookup(&cred, &dir, &name))
+        if let Some(_watch) = self.begin(Class::Names, &[&dir])
+            && let Some(found) = ready!(self.core.lookup_cached(&cred, &dir, &name))
+        {
+            return Reply::now(Ok(found));
+        }
+        self.send(Class::Names, move |core| core.lookup(&cred, &dir, &name))
     }
 
     fn lookup_parent<'a>(&'a self, cred: &'a Cred, dir: &'a Handle) -> Reply<'a, Handle> {
         let (cred, dir) = (*cred, *dir);
-        self.run(move |core| core.lookup_parent(&cred, &dir))
+        self.run(Class::Names, &[&dir], move |core| core.lookup_parent(&cred, &dir))
     }
 
     fn readlink<'a>(&'a self, cred: &'a Cred, node: &'a Handle) -> Reply<'a, Vec<u8>> {
         let (cred, node) = (*cred, *node);
-        self.run(move |core| core.readlink(&cred, &node))
+        self.run(Class::Texts, &[&node], move |core| core.readlink(&cred, &node))
     }
 
     fn open<'a>(
@@ -274,7 +325,7 @@ impl FileSystem for LocalFs {
         owner_override: bool,
     ) -> Reply<'a, File> {
         let (cred, node) = (*cred, *node);
-        self.run(move |core| core.open(&cred, &node, mode, owner_override))
+        self.run(Class::Opens, &[&node], move |core| core.open(&cred, &node, mode, owner_override))
     }
 
     fn create<'a>(
@@ -286,7 +337,7 @@ impl FileSystem for LocalFs {
         mode: OpenMode,
     ) -> Reply<'a, Created> {
         let (cred, dir, name, how) = (*cred, *dir, ready!(Name::new(name)), *how);
-        self.change(move |core| core.create(&cred, &dir, &name, &how, mode))
+        self.change(&[&dir], move |core| core.create(&cred, &dir, &name, &how, mode))
     }
 
     fn make_node<'a>(
@@ -299,7 +350,7 @@ impl FileSystem for LocalFs {
     ) -> Reply<'a, (Handle, ChangeInfo)> {
         let (cred, dir, name, attrs) = (*cred, *dir, ready!(Name::new(name)), *attrs);
         let kind = Making::from(kind);
-        self.change(move |core| core.make_node(&cred, &dir, &name, &kind, &attrs))
+        self.change(&[&dir], move |core| core.make_node(&cred, &dir, &name, &kind, &attrs))
     }
 
     fn remove<'a>(
@@ -309,7 +360,7 @@ impl FileSystem for LocalFs {
         name: &'a [u8],
     ) -> Reply<'a, ChangeInfo> {
         let (cred, dir, name) = (*cred, *dir, ready!(Name::new(name)));
-        self.change(move |core| core.remove(&cred, &dir, &name))
+        self.change(&[&dir], move |core| core.remove(&cred, &dir, &name))
     }
 
     fn rename<'a>(
@@ -320,7 +371,9 @@ impl FileSystem for LocalFs {
     ) -> Reply<'a, (ChangeInfo, ChangeInfo)> {
         let (cred, from_dir, to_dir) = (*cred, *from.0, *to.0);
         let (from, to) = (ready!(Name::new(from.1)), ready!(Name::new(to.1)));
-        self.change(move |core| core.rename(&cred, (&from_dir, &from), (&to_dir, &to)))
+        self.change(&[&from_dir, &to_dir], move |core| {
+            core.rename(&cred, (&from_dir, &from), (&to_dir, &to))
+        })
     }
 
     fn link<'a>(
@@ -331,7 +384,7 @@ impl FileSystem for LocalFs {
         name: &'a [u8],
     ) -> Reply<'a, ChangeInfo> {
         let (cred, node, dir, name) = (*cred, *node, *dir, ready!(Name::new(name)));
-        self.change(move |core| core.link(&cred, &node, &dir, &name))
+        self.change(&[&node, &dir], move |core| core.link(&cred, &node, &dir, &name))
     }
 
     fn readdir<'a>(
@@ -343,12 +396,14 @@ impl FileSystem for LocalFs {
         want: Want,
         sink: &'a mut dyn DirSink,
     ) -> Reply<'a, DirEnd> {
-        if self.prompt {
+        if (self.core.volatile || self.core.was_listed(dir))
+            && let Some(_watch) = self.begin(Class::Listings, &[dir])
+        {
             let mut take = |entry: &DirEntry<'_>| sink.entry(entry);
             return Reply::now(self.core.readdir(cred, dir, cookie, room, want, &mut take));
         }
         let (cred, dir) = (*cred, *dir);
-        let listing = self.block(move |core| {
+        let listing = self.send(Class::Listings, move |core| {
             let (mut entries, mut names) = (Vec::new(), 0);
             let end = core.readdir(&cred, &dir, cookie, room, want, &mut |entry| {
                 // One at least, however small the room: else the listing never goes on.
@@ -376,22 +431,22 @@ impl FileSystem for LocalFs {
         sink: &'a mut dyn ReadSink,
     ) -> Reply<'a, ReadEnd> {
         let open = ready!(readable(file));
-        if self.prompt
-            && sink.takes_pipe()
-            && self.core.is_in_memory(open, offset, len)
-            && let Some((data, end)) = ready!(self.core.read_piped(open, offset, len))
-        {
-            sink.pipe(data);
-            return Reply::now(Ok(end));
-        }
-        let before = if self.prompt {
-            match ready!(self.core.read(open, offset, len, Wait::Never, sink)) {
-                Progress::Done(end) => return Reply::now(Ok(end)),
-                Progress::Waits(count) => count,
+        let mut before = 0;
+        if let Some(_watch) = self.begin(Class::Reads, &[]) {
+            if sink.takes_pipe()
+                && self.core.is_in_memory(open, offset, len)
+                && let Some((data, end)) = ready!(self.core.read_piped(open, offset, len))
+            {
+                sink.pipe(data);
+                return Reply::now(Ok(end));
             }
-        } else {
-            0
-        };
+            if self.core.is_readable_now(open, offset, len) {
+                match ready!(self.core.read(open, offset, len, Wait::Never, sink)) {
+                    Progress::Done(end) => return Reply::now(Ok(end)),
+                    Progress::Waits(count) => before = count,
+                }
+            }
+        }
         self.read_blocking(ready!(file.get_arc()), offset, len, before, sink)
     }
 
@@ -441,11 +496,14 @@ impl FileSystem for LocalFs {
         if !open.mode().write {
             return Reply::now(Err(Error::AccessDenied));
         }
-        if !self.prompt {
+        let watch = self.begin(Class::Writes, &[]);
+        let world = &*self.world;
+        if watch.is_none() || !self.core.is_writable_now(world, open, offset, data.len()) {
             let file = ready!(file.get_arc());
             return self.write_blocking(cred, file, offset, data, stability);
         }
         let written = ready!(self.core.write(cred, open, offset, data));
+        drop(watch);
         if stability == Stability::Unstable || self.core.volatile {
             return Reply::now(Ok(Written { stability, ..written }));
         }
@@ -519,7 +577,7 @@ impl FileSystem for LocalFs {
 
     fn space<'a>(&'a self, _: &'a Cred, node: &'a Handle) -> Reply<'a, Space> {
         let node = *node;
-        self.run(move |core| core.space(&node))
+        self.run(Class::Texts, &[&node], move |core| core.space(&node))
     }
 
     fn getxattr<'a>(
@@ -529,7 +587,7 @@ impl FileSystem for LocalFs {
         name: &'a [u8],
     ) -> Reply<'a, Vec<u8>> {
         let (cred, node, name) = (*cred, *node, ready!(XattrName::new(name)));
-        self.run(move |core| core.getxattr(&cred, &node, &name))
+        self.run(Class::Texts, &[&node], move |core| core.getxattr(&cred, &node, &name))
     }
 
     fn setxattr<'a>(
@@ -544,16 +602,13 @@ impl FileSystem for LocalFs {
         if value.len() > XATTR_VALUE_MAX {
             return Reply::now(Err(Error::XattrTooBig));
         }
-        if self.prompt {
-            return self.settle(ready!(self.core.setxattr(&cred, &node, &name, value, how)));
-        }
         let value = value.to_vec();
-        self.change(move |core| core.setxattr(&cred, &node, &name, &value, how))
+        self.change(&[&node], move |core| core.setxattr(&cred, &node, &name, &value, how))
     }
 
     fn listxattrs<'a>(&'a self, cred: &'a Cred, node: &'a Handle) -> Reply<'a, Vec<Vec<u8>>> {
         let (cred, node) = (*cred, *node);
-        self.run(move |core| core.listxattrs(&cred, &node))
+        self.run(Class::Texts, &[&node], move |core| core.listxattrs(&cred, &node))
     }
 
     fn removexattr<'a>(
@@ -563,7 +618,7 @@ impl FileSystem for LocalFs {
         name: &'a [u8],
     ) -> Reply<'a, ChangeInfo> {
         let (cred, node, name) = (*cred, *node, ready!(XattrName::new(name)));
-        self.change(move |core| core.removexattr(&cred, &node, &name))
+        self.change(&[&node], move |core| core.removexattr(&cred, &node, &name))
     }
 }
 

@@ -82,7 +82,7 @@ impl Core {
         match preadv2(file.fd(), parts, at, ReadWriteFlags::NOWAIT) {
             Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
                 self.nowait.store(false, Ordering::Relaxed);
-                pread(file.fd(), room, at)
+                if self.volatile { pread(file.fd(), room, at) } else { Err(Errno::AGAIN) }
             }
             result => result,
         }

@@ -14,6 +14,7 @@
 //! changes that gather, one who waits for them: neither with any other
 //! table of process handles
 //! cache shard
+//! listings
 //! node: its writer
 //! ```
 
@@ -28,13 +29,17 @@ mod flush;
 mod fs;
 mod handle;
 mod io;
+mod listing;
 mod lookup;
 mod name;
 mod names;
 mod open;
 mod options;
+mod pace;
 mod pipes;
 mod ranges;
+mod relist;
+mod resident;
 mod rights;
 mod setattr;
 mod stable;
@@ -46,5 +51,6 @@ mod xattr;
 
 pub use cred::prepare_thread;
 pub use fs::LocalFs;
-pub use options::{Durability, Mode, OpenError, Options};
+pub use options::{Durability, Mode, OpenError, Options, Probes};
+pub use pace::{Calls, Class};
 pub use stable::Flushed;

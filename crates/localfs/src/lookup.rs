@@ -1,9 +1,12 @@
 //! From a name to a handle, and back up.
 
+use std::sync::Arc;
+
 use holdfast_vfs::{Cred, Error, FileKind, Handle, Result};
+use rustix::fs::ResolveFlags;
 
 use crate::cache::Node;
-use crate::core::Core;
+use crate::core::{Core, INSIDE};
 use crate::errno::Meaning;
 use crate::name::Name;
 use crate::sys;
@@ -13,6 +16,33 @@ const CLIMB: usize = 64;
 
 impl Core {
     pub(crate) fn lookup(&self, cred: &Cred, dir: &Handle, name: &Name) -> Result<Handle> {
+        let parent = self.searchable(dir)?;
+        self.assume(cred)?;
+        self.find(&parent, name).map_err(|error| self.blame(&parent, error))
+    }
+
+    /// [`Self::lookup`] of what is in memory; `None` when the directory has to be read.
+    pub(crate) fn lookup_cached(
+        &self,
+        cred: &Cred,
+        dir: &Handle,
+        name: &Name,
+    ) -> Result<Option<Handle>> {
+        if self.volatile || !self.resolve_cached {
+            return self.lookup(cred, dir, name).map(Some);
+        }
+        let parent = self.searchable(dir)?;
+        self.assume(cred)?;
+        let rules = INSIDE.union(ResolveFlags::CACHED);
+        match self.open_name_by(parent.fd(), name.as_c_str(), rules) {
+            // Not in memory, or changed meanwhile.
+            Err(Error::Busy) => Ok(None),
+            Err(error) => Err(self.blame(&parent, error)),
+            Ok(fd) => Ok(Some(*self.admit(fd, &parent, name.as_bytes())?.handle())),
+        }
+    }
+
+    fn searchable(&self, dir: &Handle) -> Result<Arc<Node>> {
         let parent = self.node(dir)?;
         match parent.kind() {
             FileKind::Directory => {}
@@ -23,8 +53,7 @@ impl Core {
             | FileKind::Fifo
             | FileKind::Socket => return Err(Error::NotDirectory),
         }
-        self.assume(cred)?;
-        self.find(&parent, name).map_err(|error| self.blame(&parent, error))
+        Ok(parent)
     }
 
     /// The handle of a name, as whoever this thread acts as.

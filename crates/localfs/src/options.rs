@@ -25,8 +25,30 @@ pub struct Options {
     pub durability: Durability,
     /// Treats the file system as one that may block in every operation, as a network's may.
     pub always_offload: bool,
-    /// Whether reads may go by way of pipes, where the kernel can.
+    /// Which facilities of the kernel are used where it has them.
+    pub probes: Probes,
+}
+
+/// What the kernel may be asked, to know whether a call will wait for the disk. Without it more
+/// calls are made on threads that may block, or it is learned from how long they take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Probes {
+    /// Names that are looked up in memory only (`RESOLVE_CACHED`, Linux 5.12).
+    pub resolve_cached: bool,
+    /// Reads that do not wait (`RWF_NOWAIT`).
+    pub nowait: bool,
+    /// What of a file is in memory (`cachestat`, Linux 6.5).
+    pub cachestat: bool,
+    /// Reads by way of pipes (`splice`).
     pub pipes: bool,
+}
+
+impl Probes {
+    /// All of them.
+    pub const ALL: Self = Self { resolve_cached: true, nowait: true, cachestat: true, pipes: true };
+    /// None of them.
+    pub const NONE: Self =
+        Self { resolve_cached: false, nowait: false, cachestat: false, pipes: false };
 }
 
 impl Options {
@@ -41,7 +63,7 @@ impl Options {
             force_unprivileged: false,
             durability: Durability::Sync,
             always_offload: false,
-            pipes: true,
+            probes: Probes::ALL,
         }
     }
 }

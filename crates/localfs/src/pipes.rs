@@ -11,7 +11,6 @@ use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice
 use crate::core::{Core, stat_fd};
 use crate::errno::Meaning;
 use crate::open::OpenFile;
-use crate::sys;
 
 /// Pipes of an export at most: each has two descriptors, and holds pages while a peer is slow.
 const PIPES_MAX: usize = 32;
@@ -154,17 +153,5 @@ impl Core {
         let size = stat_fd(file.fd()).meaning()?.stx_size;
         let (count, end) = (filled.len, offset.saturating_add(filled.len as u64));
         Ok(Some((Box::new(filled), ReadEnd { count, eof: end >= size })))
-    }
-
-    /// Whether a part of a file is in memory as far as the kernel tells: then reading it does not
-    /// wait.
-    pub(crate) fn is_in_memory(&self, file: &OpenFile, offset: u64, len: usize) -> bool {
-        if self.volatile {
-            return true;
-        }
-        let Ok(stat) = stat_fd(file.fd()) else { return false };
-        let end = offset.saturating_add(len as u64).min(stat.stx_size);
-        let pages = end.div_ceil(page()).saturating_sub(offset / page());
-        sys::cached_pages(file.fd(), offset, end.saturating_sub(offset)).is_ok_and(|n| n >= pages)
     }
 }

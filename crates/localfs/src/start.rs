@@ -6,18 +6,20 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use holdfast_base::World;
 use holdfast_vfs::{ChangeAttrType, Fsid, Properties};
-use rustix::fs::{Mode, OFlags, StatFs, Statx, fstatfs, fstatvfs};
+use rustix::fs::{Mode, OFlags, ResolveFlags, StatFs, Statx, fstatfs, fstatvfs, openat2};
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
 use crate::attr::kind;
 use crate::cache::{Cache, Node};
-use crate::core::{Core, NAMES, Stamps, device, stat_fd};
+use crate::core::{Core, INSIDE, NAMES, Stamps, device, stat_fd};
 use crate::cred::Identity;
 use crate::flush::{Journal, ext4_has_journal};
 use crate::handle::Minter;
+use crate::listing::Listings;
 use crate::options::{Durability, OpenError, Options};
 use crate::pipes::Pipes;
+use crate::resident::Dirty;
 use crate::sys;
 use crate::table::Table;
 
@@ -85,6 +87,9 @@ fn probe(
     let syncs = options.durability == Durability::Sync && !options.read_only;
     let mut properties = properties(&statfs, table.is_none());
     properties.xattrs = proc_fds.is_some() && crate::xattr::works(mount.as_fd());
+    let known = matches!(kind_of_fs, EXT4 | XFS | BTRFS | TMPFS | F2FS | OVERLAY);
+    // What an overlay shows has the times of its layers.
+    let keeps_change = known && kind_of_fs != OVERLAY && !options.always_offload;
     let core = Core {
         root,
         mount_id,
@@ -96,18 +101,21 @@ fn probe(
         stamps,
         fsid: options.fsid.unwrap_or_else(|| fsid(&mount, options.export_id)),
         table,
+        listings: if keeps_change { Listings::new() } else { None },
         read_only: options.read_only,
         proc_fds,
         properties,
         volatile: matches!(kind_of_fs, TMPFS | RAMFS) || is_without_sync(),
         journal: Journal::probe(&mount, syncs && has_journal(kind_of_fs, &stat)),
-        nowait: AtomicBool::new(kind_of_fs != TMPFS),
-        pipes: Pipes::new(if options.pipes { budget() } else { 0 }),
+        pipes: Pipes::new(if options.probes.pipes { budget() } else { 0 }),
+        resolve_cached: options.probes.resolve_cached && resolves_cached(&mount),
+        nowait: AtomicBool::new(options.probes.nowait && kind_of_fs != TMPFS),
+        cachestat: AtomicBool::new(options.probes.cachestat),
+        dirty: Dirty::new(),
         verifier: AtomicU64::new(verifier),
         opens: AtomicU64::new(0),
         mount,
     };
-    let known = matches!(kind_of_fs, EXT4 | XFS | BTRFS | TMPFS | F2FS | OVERLAY);
     Ok((core, known && !options.always_offload))
 }
 
@@ -125,6 +133,12 @@ fn has_journal(kind_of_fs: u32, stat: &Statx) -> bool {
 fn is_without_sync() -> bool {
     cfg!(feature = "bugs")
         && std::env::var_os("HOLDFAST_BUG").is_some_and(|name| name == "without-sync")
+}
+
+/// Whether the kernel looks names up in memory only.
+fn resolves_cached(mount: &OwnedFd) -> bool {
+    let opened = openat2(mount, c".", NAMES, Mode::empty(), INSIDE.union(ResolveFlags::CACHED));
+    matches!(opened, Ok(_) | Err(Errno::AGAIN))
 }
 
 /// The root's handle and mount, if the kernel lets us open by it.

@@ -163,21 +163,16 @@ pub(crate) fn write_back_failed(fd: BorrowedFd<'_>) -> bool {
 }
 
 /// How many pages of a range of a file are in memory.
-pub(crate) fn cached_pages(fd: BorrowedFd<'_>, offset: u64, len: u64) -> Result<u64> {
-    #[repr(C)]
-    struct Range {
-        offset: u64,
-        len: u64,
-    }
-    /// `struct cachestat`: cached, dirty, under write-back, evicted, lately evicted.
-    type Counts = [u64; 5];
+pub(crate) fn pages_in_memory(fd: BorrowedFd<'_>, offset: u64, len: u64) -> Result<u64> {
+    // The same number on all architectures; libc does not have it everywhere.
     const CACHESTAT: c_long = 451;
-    let range = Range { offset, len };
-    let mut counts: Counts = [0; 5];
-    // SAFETY: the kernel reads one `struct cachestat_range` and writes one `struct cachestat`,
-    // both laid out as here, and both live through the call.
+    let range = [offset, len];
+    // Of the five counts, the first is of the pages that are there.
+    let mut counts = [0_u64; 5];
+    // SAFETY: `range` and `counts` have the layout of `struct cachestat_range` and `struct
+    // cachestat`: two and five 64-bit integers. The kernel reads the one and fills the other.
     check(unsafe {
-        libc::syscall(CACHESTAT, fd.as_raw_fd(), &raw const range, counts.as_mut_ptr(), 0)
+        libc::syscall(CACHESTAT, fd.as_raw_fd(), &raw const range, &raw mut counts, 0_u32)
     })?;
     Ok(counts[0])
 }

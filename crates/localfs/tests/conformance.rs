@@ -42,6 +42,15 @@ mod disk_as_one_user {
     holdfast_vfs::conformance_tests!(subject);
 }
 
+mod disk_without_probes {
+    fn subject() -> holdfast_vfs::conformance::Subject {
+        let probes = holdfast_localfs::Probes::NONE;
+        super::subject("/tmp".as_ref(), super::Options { probes, ..super::options() })
+    }
+
+    holdfast_vfs::conformance_tests!(subject);
+}
+
 mod memory {
     fn subject() -> holdfast_vfs::conformance::Subject {
         let shm = super::Path::new("/dev/shm");

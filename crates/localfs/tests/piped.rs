@@ -4,7 +4,7 @@ mod common;
 use std::path::Path;
 
 use common::{Bytes, TempDir, create, local, open, options, wait};
-use holdfast_localfs::Options;
+use holdfast_localfs::{Options, Probes};
 use holdfast_vfs::{Cred, FileSystem, Piped, ReadEnd, ReadSink, Stability};
 
 const ROOT: Cred = Cred::ROOT;
@@ -137,7 +137,8 @@ fn beyond_the_last_pipe_data_is_copied_and_a_dropped_pipe_makes_room() {
 #[test]
 fn without_pipes_everything_is_copied() {
     let dir = TempDir::new(Path::new("/dev/shm"));
-    let fs = open(dir.path(), Options { pipes: false, ..options() });
+    let fs =
+        open(dir.path(), Options { probes: Probes { pipes: false, ..Probes::ALL }, ..options() });
     let made = create(&fs, &ROOT, b"file", 0o644).unwrap();
     let data = pattern(1 << 20);
     wait(fs.write(&ROOT, &made.file, 0, &data, Stability::File)).unwrap();

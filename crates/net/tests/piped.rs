@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use common::session::{CHANNEL, Session, compound, results};
 use common::{Peer, config, count_own};
-use holdfast_localfs::{LocalFs, Options};
+use holdfast_localfs::{LocalFs, Options, Probes};
 use holdfast_net::Service;
 use holdfast_proto::nfs4::{LookupArgs, Op, OpBody, ReadArgs, SequenceArgs, Stateid, Status};
 
@@ -105,7 +105,8 @@ fn check(place: &Place, options: Options) {
 fn a_read_gives_the_bytes_of_the_file_with_pipes_and_without() {
     let place = Place::new("piped");
     for (pipes, always_offload) in [(true, false), (false, false), (true, true)] {
-        check(&place, Options { pipes, always_offload, ..Options::new([3; 16]) });
+        let probes = Probes { pipes, ..Probes::ALL };
+        check(&place, Options { probes, always_offload, ..Options::new([3; 16]) });
     }
 }
 

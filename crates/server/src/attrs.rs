@@ -121,10 +121,19 @@ pub(crate) struct Source<'a> {
     pub(crate) minor: u32,
 }
 
+/// Those of the wanted attributes that there are.
+pub(crate) const fn given(want: &Bitmap, minor: u32) -> Bitmap {
+    want.intersect(&READABLE).intersect(&supported(minor))
+}
+
 /// Writes those of the wanted attributes that there are.
 pub(crate) fn encode(w: &mut Writer, want: &Bitmap, source: &Source<'_>) {
-    let give = want.intersect(&READABLE).intersect(&supported(source.minor));
-    let mut fattr = FattrWriter::new(w, &give);
+    encode_given(w, &given(want, source.minor), source);
+}
+
+/// Writes the attributes that [`given`] left.
+pub(crate) fn encode_given(w: &mut Writer, give: &Bitmap, source: &Source<'_>) {
+    let mut fattr = FattrWriter::new(w, give);
     for number in give.iter() {
         if !object(&mut fattr, number, source) {
             file_system(&mut fattr, number, source);

@@ -249,12 +249,18 @@ impl Exports {
 
     /// An object's file handle.
     pub(crate) fn handle(&self, fh: &Fh) -> FileKey {
+        self.handle_of(self.get(fh), &fh.node)
+    }
+
+    /// The file handle of an object of an export.
+    #[expect(clippy::unused_self, reason = "handles are the table's to make")]
+    pub(crate) fn handle_of(&self, export: &Export, node: &Handle) -> FileKey {
         let mut wire = InlineBytes::empty();
-        let id = self.get(fh).id.to_be_bytes();
+        let id = export.id.to_be_bytes();
         let fits = wire
             .push(&[HANDLE_VERSION])
             .and_then(|()| wire.push(&id))
-            .and_then(|()| wire.push(fh.node.as_slice()));
+            .and_then(|()| wire.push(node.as_slice()));
         debug_assert!(fits.is_ok(), "HANDLE_MAX leaves room for the header");
         wire
     }

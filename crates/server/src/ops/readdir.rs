@@ -46,11 +46,11 @@ pub(super) async fn readdir(rq: &mut Request, args: &ReadDirArgs) -> Result<(), 
         limit,
         w: &mut rq.out,
         exports: &rq.server.exports,
-        fh,
         export,
         properties: export.fs.properties(),
         space,
         want: args.attr_request,
+        give: attrs::given(&args.attr_request, rq.minor),
         dir_room: dir_room(args.dircount),
         lease_s: rq.server.lease_s(),
         minor: rq.minor,
@@ -90,11 +90,12 @@ struct Listing<'a> {
     w: &'a mut Writer,
     limit: usize,
     exports: &'a crate::exports::Exports,
-    fh: Fh,
     export: &'a Export,
     properties: Properties,
     space: Option<Space>,
     want: Bitmap,
+    /// What of that there is.
+    give: Bitmap,
     dir_room: usize,
     lease_s: u32,
     minor: u32,
@@ -125,29 +126,30 @@ impl DirSink for Listing<'_> {
 
 impl Listing<'_> {
     fn write(&mut self, entry: &DirEntry<'_>) -> Result<(), Status> {
-        let handle = entry.handle.map(|node| self.exports.handle(&Fh { node, ..self.fh }));
+        let node = entry.handle.as_ref();
+        let handle = node.map(|node| self.exports.handle_of(self.export, node));
         let attr = match entry.attr {
             Some(Err(error)) if !self.want.contains(attr::RDATTR_ERROR) => {
                 return Err(status::of(error));
             }
             other => other,
         };
-        let (want, export, properties) = (self.want, self.export, self.properties);
-        let space = self.space;
+        let (give, export, properties) = (&self.give, self.export, &self.properties);
+        let space = self.space.as_ref();
         let (lease_s, minor) = (self.lease_s, self.minor);
         dir::entry(self.w, entry.cookie, entry.name, |w| match attr {
             Some(Ok(attr)) => {
                 let source = Source {
                     attr: &attr,
                     export,
-                    properties: &properties,
+                    properties,
                     handle: handle.as_ref(),
-                    space: space.as_ref(),
+                    space,
                     mounted_on: None,
                     lease_s,
                     minor,
                 };
-                attrs::encode(w, &want, &source);
+                attrs::encode_given(w, give, &source);
             }
             Some(Err(error)) => attrs::encode_error(w, status::of(error)),
             None => {
