@@ -2,6 +2,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use holdfast_base::World;
@@ -16,7 +17,9 @@ use crate::core::{Core, NAMES, Stamps, device, stat_fd};
 use crate::cred::Identity;
 use crate::flush::{Journal, ext4_has_journal};
 use crate::handle::Minter;
+use crate::locks::Locking;
 use crate::options::{Durability, OpenError, Options};
+use crate::pins::Pins;
 use crate::sys;
 use crate::table::Table;
 
@@ -83,8 +86,9 @@ fn probe(
     let root = cache.insert(Node::new(named, handle, kind(&stat)));
     let syncs = options.durability == Durability::Sync && !options.read_only;
     let mut properties = properties(&statfs, table.is_none());
+    properties.local_locks = options.local_locks;
     properties.xattrs = proc_fds.is_some() && crate::xattr::works(mount.as_fd());
-    let core = Core {
+    let mut core = Core {
         root,
         mount_id,
         // An overlay shows the devices of its layers.
@@ -103,9 +107,14 @@ fn probe(
         nowait: AtomicBool::new(kind_of_fs != TMPFS),
         verifier: AtomicU64::new(verifier),
         opens: AtomicU64::new(0),
+        pins: Arc::new(Pins::new(pins())),
+        locking: Locking::new(options.local_locks),
         mount,
     };
     let known = matches!(kind_of_fs, EXT4 | XFS | BTRFS | TMPFS | F2FS | OVERLAY);
+    if !known {
+        core.probe_locks();
+    }
     Ok((core, known && !options.always_offload))
 }
 
@@ -158,6 +167,11 @@ fn budget() -> usize {
     limit.map_or(BUDGET, |limit| usize::try_from(limit / 2).unwrap_or(BUDGET))
 }
 
+/// How many descriptors may be pinned.
+fn pins() -> usize {
+    (budget() / 2).max(8)
+}
+
 /// The file system's own id, and the export's: two exports of one file system are two to clients.
 fn fsid(mount: &OwnedFd, export_id: u32) -> Fsid {
     let major = fstatvfs(mount).map_or(0, |stat| stat.f_fsid);
@@ -182,6 +196,7 @@ fn properties(stat: &StatFs, durable: bool) -> Properties {
         chown_restricted: true,
         durable_handles: durable,
         xattrs: false,
+        local_locks: false,
         change_attr_type: ChangeAttrType::TimeMetadata,
         clone_block: matches!(kind, BTRFS | XFS).then_some(stat.f_bsize as u32),
     }
