@@ -244,25 +244,28 @@ impl Turn<'_> {
         open: &File,
         wanted: HeldRange,
     ) -> Result<bool, LockRefused> {
-        let alone = |error| match error {
-            Error::NotSupported => {
-                count(&self.state.counters.locks_alone);
-                Ok(true)
-            }
-            other => Err(LockRefused::Status(refusal(other))),
-        };
         if self.locks.is_none() {
             match self.fs.open_locks(node, Some(open)).await {
                 Ok(locks) => self.locks = Some(locks),
-                Err(error) => return alone(error),
+                Err(error) => return self.alone(error),
             }
         }
         let (steps, is_exact) = self.steps_to(wanted).await?;
         match self.apply(&steps).await {
             Ok(Ok(())) => Ok(is_exact),
             Ok(Err(holder)) => Err(denied(holder)),
-            Err(error) => alone(error),
+            Err(error) => self.alone(error),
         }
+    }
+
+    /// Leaves it to the engine alone where the file system has no locks.
+    fn alone(&mut self, error: Error) -> Result<bool, LockRefused> {
+        if error != Error::NotSupported {
+            return Err(refusal(error).into());
+        }
+        count(&self.state.counters.locks_alone);
+        self.locks = None;
+        Ok(true)
     }
 
     /// What makes the file system's locks those of the engine with one more, which is not
