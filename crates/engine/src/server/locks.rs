@@ -49,13 +49,18 @@ impl From<Status> for LockRefused {
 /// The ranges that somebody had and has no more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GivenUp {
-    /// How many.
+    /// How many, where that is known.
     pub ranges: usize,
     /// A range that all of them are in.
     pub hull: Option<ByteRange>,
 }
 
 impl GivenUp {
+    /// Whatever somebody had of a range.
+    pub const fn of(range: ByteRange) -> Self {
+        Self { ranges: 0, hull: Some(range) }
+    }
+
     /// Both.
     #[must_use]
     pub fn and(self, other: Self) -> Self {

@@ -22,6 +22,7 @@ use holdfast_vfs::{self as vfs, Error, File, FileSystem, Handle, LocalLock, Lock
 use super::locks::LockGuard;
 use super::{Piece, SHARDS, State, shard_of};
 use crate::counters::count;
+use crate::status;
 use crate::sync::AtomicUsize;
 
 /// Who holds a lock that no client has: the id of no client, and this name.
@@ -321,8 +322,7 @@ impl Turn<'_> {
 
     /// Notes that the file system may have more of a range than the engine.
     fn leave(&self, range: ByteRange) {
-        let given_up = GivenUp { ranges: 0, hull: Some(range) };
-        self.with_entry(|entry| entry.leave(given_up));
+        self.with_entry(|entry| entry.leave(GivenUp::of(range)));
     }
 
     /// Ends the turn, when what the engine has given up is given up.
@@ -425,14 +425,10 @@ fn denied(holder: LocalLock) -> LockRefused {
 
 /// What LOCK and LOCKT say of a file system's error: not every status is theirs (RFC 8881 §15.2).
 const fn refusal(error: Error) -> Status {
-    match error {
-        Error::AccessDenied | Error::NotPermitted => Status::OPENMODE,
-        Error::Busy => Status::DELAY,
-        Error::Stale | Error::NotFound => Status::STALE,
-        Error::ReadOnly => Status::ROFS,
-        Error::IsDirectory => Status::ISDIR,
-        Error::IsSymlink => Status::SYMLINK,
-        Error::WrongType => Status::WRONG_TYPE,
+    match status::of(error) {
+        Status::ACCESS | Status::PERM => Status::OPENMODE,
+        known @ (Status::DELAY | Status::STALE | Status::ROFS) => known,
+        known @ (Status::ISDIR | Status::SYMLINK | Status::WRONG_TYPE) => known,
         _ => Status::SERVERFAULT,
     }
 }

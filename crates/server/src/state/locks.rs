@@ -60,7 +60,7 @@ impl State {
     ) -> Result<Stateid, Status> {
         let unlock = |held: &mut Held<'_, OpenFiles>| held.unlock(client, file, stateid, range);
         let stateid = self.with_held(client, file, unlock).await??;
-        self.give_up_locally(file, GivenUp { ranges: 0, hull: Some(range) }).await;
+        self.give_up_locally(file, GivenUp::of(range)).await;
         Ok(stateid)
     }
 
