@@ -76,7 +76,19 @@ impl Locking {
 /// What holds the locks of a file. It is closed when nobody has it any more, and not before.
 pub(crate) struct LockFile {
     fd: OwnedFd,
+    /// Whether the description is an open file's as well: then a close does not end its locks.
+    is_shared: bool,
     _pin: Pin,
+}
+
+impl Drop for LockFile {
+    fn drop(&mut self) {
+        if self.is_shared {
+            let all = FileLock { kind: libc::F_UNLCK, start: 0, len: 0 };
+            // Else they end with the open file.
+            let _ = sys::lock(self.fd.as_fd(), all);
+        }
+    }
 }
 
 impl Core {
@@ -103,26 +115,29 @@ impl Core {
         regular(node.kind())?;
         let pin = self.pins.pin()?;
         self.identity.server()?;
-        Ok(LockFile { fd: self.description(&node, open)?, _pin: pin })
+        let (fd, is_shared) = self.description(&node, open)?;
+        Ok(LockFile { fd, is_shared, _pin: pin })
     }
 
-    /// A description of its own for reading and writing; else the one that is open; else, to test
-    /// for locks, any.
-    fn description(&self, node: &Node, open: Option<&OpenFile>) -> Result<OwnedFd> {
+    /// A description of its own for reading and writing; else the one that is open, which is
+    /// shared then; else, to test for locks, any.
+    fn description(&self, node: &Node, open: Option<&OpenFile>) -> Result<(OwnedFd, bool)> {
+        let own = |fd| (fd, false);
         if !self.read_only {
             match self.open_data(node, OpenMode::BOTH, false) {
                 Err(error) if is_refusal(error) => {}
-                result => return result,
+                result => return result.map(own),
             }
         }
         if let Some(open) = open {
-            return open.fd().try_clone_to_owned().map_err(|_| Error::Busy);
+            let shared = open.fd().try_clone_to_owned().map_err(|_| Error::Busy);
+            return shared.map(|fd| (fd, true));
         }
         match self.open_data(node, OpenMode { read: true, write: false }, false) {
             Err(error) if is_refusal(error) => {
-                self.open_data(node, OpenMode { read: false, write: true }, false)
+                self.open_data(node, OpenMode { read: false, write: true }, false).map(own)
             }
-            result => result,
+            result => result.map(own),
         }
     }
 

@@ -49,8 +49,8 @@ impl Locker {
 
 /// All that is locked of the file by descriptions, as the kernel lists it: the first byte, the
 /// length, which is 0 to the end, and how.
-fn seen(dir: &TempDir) -> Vec<(u64, u64, LockKind)> {
-    let inode = local(|| std::fs::metadata(dir.path().join("file")).unwrap().ino());
+fn seen(dir: &Path) -> Vec<(u64, u64, LockKind)> {
+    let inode = local(|| std::fs::metadata(dir.join("file")).unwrap().ino());
     let (file, listed) = (format!(":{inode}"), std::fs::read_to_string("/proc/locks").unwrap());
     let lock = |line: &str| {
         let [_, "OFDLCK", "ADVISORY", kind, _, object, first, last] =
@@ -100,23 +100,23 @@ fn a_lock_keeps_local_processes_out_and_they_it() {
 fn ranges_split_merge_and_change_their_kind() {
     each(|dir, one, _| {
         one.lock(0, 99, WRITE).unwrap();
-        assert_eq!(seen(dir), [(0, 100, LockKind::Write)]);
+        assert_eq!(seen(dir.path()), [(0, 100, LockKind::Write)]);
         one.lock(40, 59, None).unwrap();
-        assert_eq!(seen(dir), [(0, 40, LockKind::Write), (60, 40, LockKind::Write)]);
+        assert_eq!(seen(dir.path()), [(0, 40, LockKind::Write), (60, 40, LockKind::Write)]);
         one.lock(40, 59, READ).unwrap();
         let (low, high) = ((0, 40, LockKind::Write), (60, 40, LockKind::Write));
-        assert_eq!(seen(dir), [low, (40, 20, LockKind::Read), high]);
+        assert_eq!(seen(dir.path()), [low, (40, 20, LockKind::Read), high]);
         one.lock(40, 59, WRITE).unwrap();
-        assert_eq!(seen(dir), [(0, 100, LockKind::Write)], "they are one again");
+        assert_eq!(seen(dir.path()), [(0, 100, LockKind::Write)], "they are one again");
         one.lock(90, MAX, READ).unwrap();
-        assert_eq!(seen(dir), [(0, 90, LockKind::Write), (90, 0, LockKind::Read)]);
+        assert_eq!(seen(dir.path()), [(0, 90, LockKind::Write), (90, 0, LockKind::Read)]);
         let steps = [step(0, 49, None), step(50, 69, READ), step(70, MAX, WRITE)];
         wait(one.fs.lock_ranges(&one.locks, &steps)).unwrap().unwrap();
-        assert_eq!(seen(dir), [(50, 20, LockKind::Read), (70, 0, LockKind::Write)]);
+        assert_eq!(seen(dir.path()), [(50, 20, LockKind::Read), (70, 0, LockKind::Write)]);
         let many: Vec<_> = (0..100).map(|at| step(2 * at, 2 * at, READ)).collect();
         one.lock(0, MAX, None).unwrap();
         wait(one.fs.lock_ranges(&one.locks, &many)).unwrap().unwrap();
-        assert_eq!(seen(dir).len(), 100);
+        assert_eq!(seen(dir.path()).len(), 100);
     });
 }
 
@@ -134,18 +134,18 @@ fn the_kernel_has_bytes_up_to_2_to_the_63_less_1() {
             (5, LAST + 1, 5, 0),
         ] {
             assert_eq!(one.lock(first, last, WRITE), Ok(()), "{first} to {last}");
-            assert_eq!(seen(dir), [(start, length, LockKind::Write)], "{first} to {last}");
+            assert_eq!(seen(dir.path()), [(start, length, LockKind::Write)], "{first} to {last}");
             let told = if length == 0 { MAX } else { last };
             assert_eq!(other.test(0, MAX, READ), Err(held(start, told, LockKind::Write)));
             assert_eq!(one.lock(first, last, None), Ok(()));
-            assert_eq!(seen(dir), []);
+            assert_eq!(seen(dir.path()), []);
         }
         assert_eq!(one.lock(LAST + 1, MAX, WRITE), Ok(()));
-        assert_eq!(seen(dir), [], "nobody else can lock there");
+        assert_eq!(seen(dir.path()), [], "nobody else can lock there");
         assert_eq!(other.test(LAST + 1, MAX, WRITE), Ok(()));
         one.lock(0, MAX, WRITE).unwrap();
         one.lock(LAST + 1, MAX, None).unwrap();
-        assert_eq!(seen(dir), [(0, 0, LockKind::Write)], "what is beyond changes nothing");
+        assert_eq!(seen(dir.path()), [(0, 0, LockKind::Write)], "what is beyond changes nothing");
     });
 }
 
@@ -157,7 +157,7 @@ fn what_was_locked_before_the_one_that_is_refused_is_locked() {
         let refused = wait(one.fs.lock_ranges(&one.locks, &steps)).unwrap();
         assert_eq!(refused, Err(held(20, 29, LockKind::Read)));
         let low = (0, 10, LockKind::Write);
-        assert_eq!(seen(dir), [low, (20, 10, LockKind::Read)]);
+        assert_eq!(seen(dir.path()), [low, (20, 10, LockKind::Read)]);
     });
 }
 
@@ -173,9 +173,9 @@ fn locks_end_with_what_holds_them_and_not_with_other_descriptors() {
         let locked = wait(one.fs.lock_ranges(&second, &[step(5, 5, READ)])).unwrap();
         assert_eq!(locked, Err(held(0, 9, LockKind::Write)), "each is a holder of its own");
         wait(one.fs.lock_ranges(&second, &[step(10, 19, WRITE)])).unwrap().unwrap();
-        assert_eq!(seen(dir), [(0, 10, LockKind::Write), (10, 10, LockKind::Write)]);
+        assert_eq!(seen(dir.path()), [(0, 10, LockKind::Write), (10, 10, LockKind::Write)]);
         drop(second);
-        assert_eq!(seen(dir), [(0, 10, LockKind::Write)]);
+        assert_eq!(seen(dir.path()), [(0, 10, LockKind::Write)]);
     });
 }
 
@@ -202,6 +202,11 @@ fn a_file_that_the_server_may_not_open_is_locked_as_it_is_open() {
         assert_eq!(none, Err(Error::AccessDenied));
         let locks = wait(fs.open_locks(&made.node, Some(&made.file))).unwrap();
         wait(fs.lock_ranges(&locks, &[step(0, 9, WRITE)])).unwrap().unwrap();
+        assert_eq!(seen(dir.path()), [(0, 10, LockKind::Write)]);
+        drop(locks);
+        assert_eq!(seen(dir.path()), [], "the open file is open still");
+        let locks = wait(fs.open_locks(&made.node, Some(&made.file))).unwrap();
+        wait(fs.lock_ranges(&locks, &[step(0, 9, WRITE)])).unwrap().unwrap();
         drop(made);
         let all = std::os::unix::fs::PermissionsExt::from_mode(0o666);
         std::fs::set_permissions(dir.path().join("file"), all).unwrap();
@@ -220,7 +225,7 @@ fn a_read_only_export_locks_for_reading() {
     local(|| drop(LocalFile::create(dir.path().join("file")).unwrap()));
     let one = Locker::new(&dir, Options { read_only: true, ..options() });
     assert_eq!(one.lock(0, 9, READ), Ok(()));
-    assert_eq!(seen(&dir), [(0, 10, LockKind::Read)]);
+    assert_eq!(seen(dir.path()), [(0, 10, LockKind::Read)]);
     let write = wait(one.fs.lock_ranges(&one.locks, &[step(0, 9, WRITE)]));
     assert_eq!(write, Err(Error::AccessDenied));
     assert_eq!(one.test(0, 9, WRITE), Ok(()), "to ask for one needs no right");
