@@ -45,8 +45,8 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 
-    /// Export DIR as /NAME; OPTION is ro, rw, sync, async, squash=WHOM, anonuid=UID or
-    /// anongid=GID; may be given several times
+    /// Export DIR as /NAME; OPTION is ro, rw, sync, async, squash=WHOM, anonuid=UID, anongid=GID
+    /// or local-locks=false; may be given several times
     #[arg(long, value_name = "/NAME=DIR[,OPTION]...")]
     pub(crate) export: Vec<OsString>,
 

@@ -9,7 +9,8 @@ use clap::ValueEnum;
 use crate::nearest::hint;
 use crate::settings::{Directory, Durability, IDS, Squash, Squashing};
 
-const OPTIONS: [&str; 7] = ["ro", "rw", "sync", "async", "squash", "anonuid", "anongid"];
+const OPTIONS: [&str; 8] =
+    ["ro", "rw", "sync", "async", "squash", "anonuid", "anongid", "local-locks"];
 
 /// Why it is none.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +19,7 @@ pub(crate) enum ExportError {
     Unknown(String),
     Squash(String),
     Id(&'static str, String),
+    Switch(&'static str, String),
     Flag(&'static str),
     Twice(&'static str),
 }
@@ -39,6 +41,9 @@ impl fmt::Display for ExportError {
             Self::Id(option, value) => {
                 let (least, most) = (IDS.start(), IDS.end());
                 write!(f, "{option}={value}: it takes a number, {least} to {most}")
+            }
+            Self::Switch(option, value) => {
+                write!(f, "{option}={value}: {}", hint(value, &["true", "false"]))
             }
             Self::Flag(option) => write!(f, "`{option}` takes no value"),
             Self::Twice(option) => write!(f, "`{option}` is a second word on the same matter"),
@@ -64,6 +69,7 @@ pub(crate) fn parse(text: &OsStr) -> Result<Directory, ExportError> {
         read_only: said.read_only.unwrap_or_default(),
         squash: said.squash,
         durability: said.durability.unwrap_or_default(),
+        local_locks: said.local_locks.unwrap_or(true),
         ..Directory::new(name, OsStr::from_bytes(path))
     })
 }
@@ -73,6 +79,7 @@ struct Said {
     read_only: Option<bool>,
     squash: Squashing,
     durability: Option<Durability>,
+    local_locks: Option<bool>,
 }
 
 impl Said {
@@ -91,6 +98,12 @@ impl Said {
             }
             "anonuid" => once("anonuid", &mut self.squash.uid, id("anonuid", value)?),
             "anongid" => once("anongid", &mut self.squash.gid, id("anongid", value)?),
+            "local-locks" => {
+                let switch = value.parse();
+                let switch =
+                    switch.map_err(|_| ExportError::Switch("local-locks", value.into()))?;
+                once("local-locks", &mut self.local_locks, switch)
+            }
             _ => Err(ExportError::Unknown(option.to_owned())),
         }
     }
@@ -135,6 +148,10 @@ mod tests {
         assert_eq!(durability("/a=/b,async"), Ok(Durability::Async));
         assert_eq!(durability("/a=/b,sync"), Ok(Durability::Sync));
         assert_eq!(durability("/a=/b"), Ok(Durability::Sync));
+        let local_locks = |text| read(text).map(|it| it.local_locks);
+        assert_eq!(local_locks("/a=/b,local-locks=false"), Ok(false));
+        assert_eq!(local_locks("/a=/b,local-locks=true"), Ok(true));
+        assert_eq!(local_locks("/a=/b"), Ok(true));
         let bytes = parse(OsStr::from_bytes(b"/a=\xff,ro")).map(|it| it.path);
         assert_eq!(bytes, Ok(OsStr::from_bytes(b"\xff").into()));
     }
@@ -146,7 +163,8 @@ mod tests {
                     as in /NAME=DIR,ro";
         let id = "it takes a number, 0 to 4294967294";
         let comma = " (a directory with a comma in its name goes into a --config file)";
-        let options = "there are `ro`, `rw`, `sync`, `async`, `squash`, `anonuid` and `anongid`";
+        let options = "there are `ro`, `rw`, `sync`, `async`, `squash`, `anonuid`, `anongid` \
+                       and `local-locks`";
         for (text, why) in [
             ("/srv/music", form.to_owned()),
             ("music=/srv", form.to_owned()),
@@ -164,6 +182,8 @@ mod tests {
             ("/a=/b,squash=rot", "squash=rot: did you mean `root`?".to_owned()),
             ("/a=/b,anonuid=-1", format!("anonuid=-1: {id}")),
             ("/a=/b,anongid=4294967295", format!("anongid=4294967295: {id}")),
+            ("/a=/b,local-locks", "local-locks=: there are `true` and `false`".to_owned()),
+            ("/a=/b,local-locks=fals", "local-locks=fals: did you mean `false`?".to_owned()),
             ("/a=/b,ro=yes", "`ro` takes no value".to_owned()),
             ("/a=/b,async=no", "`async` takes no value".to_owned()),
             ("/a=/b,sync,async", "`async` is a second word on the same matter".to_owned()),

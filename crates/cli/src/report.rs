@@ -10,9 +10,10 @@ use crate::settings::{Directory, Durability, Settings, Squashing};
 
 /// What an export does, as far as the settings say.
 pub(crate) fn directory(directory: &Directory) -> String {
-    let Directory { name, path, read_only, squash, durability } = directory;
-    let (mode, durability) = (mode(*read_only), names(*durability));
-    format!("{} as {name}: {mode}; {squash}; {durability}", absolute(path).display())
+    let Directory { name, path, read_only, squash, durability, local_locks } = directory;
+    let (mode, durability, path) = (mode(*read_only), names(*durability), absolute(path));
+    let locks = locks(*local_locks);
+    format!("{} as {name}: {mode}; {squash}; {durability}{locks}", path.display())
 }
 
 /// What memory does.
@@ -22,11 +23,12 @@ pub(crate) fn memory(squash: Squashing) -> String {
 
 /// What an export does, now that it is open. `kept` says whether the key of its handles is.
 pub(crate) fn opened(directory: &Directory, fs: &LocalFs, kept: bool) -> String {
-    let Directory { name, path, read_only, squash, durability } = directory;
+    let Directory { name, path, read_only, squash, durability, local_locks: _ } = directory;
     let callers = Callers { squash: *squash, switched: fs.switches_users() };
     let mode = mode(*read_only);
     let (handles, durability) = (handles(fs.mode(), kept), names(*durability));
-    format!("{} as {name}: {mode}; {callers}; {durability}; {handles}", absolute(path).display())
+    let (locks, path) = (locks(fs.locks_locally()), absolute(path));
+    format!("{} as {name}: {mode}; {callers}; {durability}; {handles}{locks}", path.display())
 }
 
 /// Warns where clients can see the state directory: its key makes them file handles.
@@ -68,6 +70,10 @@ const fn names(durability: Durability) -> &'static str {
              crash may undo the last seconds"
         }
     }
+}
+
+const fn locks(are_local: bool) -> &'static str {
+    if are_local { "" } else { "; local processes do not see clients' locks" }
 }
 
 const fn handles(mode: Mode, kept: bool) -> &'static str {

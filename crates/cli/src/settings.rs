@@ -110,6 +110,8 @@ pub(crate) struct Directory {
     pub(crate) squash: Squashing,
     /// When changes are answered.
     pub(crate) durability: Durability,
+    /// Whether locks of clients and of local processes exclude each other.
+    pub(crate) local_locks: bool,
 }
 
 impl Directory {
@@ -121,6 +123,7 @@ impl Directory {
             read_only: false,
             squash: Squashing::default(),
             durability: Durability::default(),
+            local_locks: true,
         }
     }
 }

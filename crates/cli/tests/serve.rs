@@ -204,8 +204,10 @@ fn line_of<'a>(server: &'a Server, name: &str) -> &'a str {
 fn each_export_is_told_of_in_a_line() {
     let folder = Folder::new();
     let (dir, state) = (folder.dir("dir"), folder.dir("state"));
-    let exports =
-        [format!("/a={dir},squash=all,anonuid=7,anongid=8"), format!("/b={dir},ro,async")];
+    let exports = [
+        format!("/a={dir},squash=all,anonuid=7,anongid=8"),
+        format!("/b={dir},ro,async,local-locks=false"),
+    ];
     let [a, b] = exports.each_ref().map(String::as_str);
     let args = ["--export", a, "--export", b, "--anonuid", "0", "--state-dir", &state];
     let server = Server::start(&args);
@@ -225,6 +227,8 @@ fn each_export_is_told_of_in_a_line() {
     let disk = "; data is on disk after COMMIT, names and attributes when";
     assert!(a.contains(&format!("{disk} answered; ")), "{a}");
     assert!(b.contains(&format!("{disk} the kernel writes them: a crash may")), "{b}");
+    let locks = "; local processes do not see clients' locks";
+    assert!(b.ends_with(locks) && !a.contains(locks), "{a} {b}");
     assert!(server.said("in /b whoever is squashed acts as root, as anonuid is 0"));
     assert!(!server.said("in /a whoever"));
     let server = Server::start(&[&dir, "--ephemeral"]);

@@ -78,6 +78,9 @@ pub const LOCK_RANGES_PER_SHARD: usize = 1 << 20;
 /// Byte ranges locked by one client. Beyond it LOCK answers SERVERFAULT.
 pub const LOCK_RANGES_PER_CLIENT: usize = 1 << 18;
 
+/// Ranges that a file system is asked to lock or unlock at once, between requests of others.
+pub const LOCAL_LOCK_STEPS: usize = 256;
+
 /// Bytes that one COPY copies before it answers how far it came.
 pub const COPY_BYTES: u64 = 64 << 20;
 

@@ -16,7 +16,9 @@ use crate::errno::Meaning;
 use crate::flush::Journal;
 use crate::handle::{Minter, Parsed};
 use crate::listing::Listings;
+use crate::locks::Locking;
 use crate::name::Name;
+use crate::pins::Pins;
 use crate::pipes::Pipes;
 use crate::resident::Dirty;
 use crate::sys::{self, KernelHandle};
@@ -106,6 +108,10 @@ pub(crate) struct Core {
     pub(crate) verifier: AtomicU64,
     /// How many files were opened.
     pub(crate) opens: AtomicU64,
+    /// Descriptors that cannot be opened again.
+    pub(crate) pins: Arc<Pins>,
+    /// Whether local processes can be asked for locks.
+    pub(crate) locking: Locking,
 }
 
 impl Core {

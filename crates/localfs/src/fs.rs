@@ -7,8 +7,9 @@ use std::sync::Arc;
 use holdfast_base::World;
 use holdfast_vfs::{
     Access, Advice, Attr, ChangeInfo, Content, CreateHow, Created, Cred, DirEnd, DirEntry, DirSink,
-    Error, File, FileSystem, Handle, NewNode, OpenMode, Piped, Properties, ReadEnd, ReadSink,
-    Reply, Result, SetAttr, Space, Stability, Want, Written, XATTR_VALUE_MAX, XattrHow, offload,
+    Error, File, FileSystem, Handle, LockStep, Locked, NewNode, OpenMode, Piped, Properties,
+    ReadEnd, ReadSink, Reply, Result, SetAttr, Space, Stability, Want, Written, XATTR_VALUE_MAX,
+    XattrHow, offload,
 };
 
 use crate::core::Core;
@@ -16,6 +17,7 @@ use crate::dir::OwnedEntry;
 use crate::flush::Changed;
 use crate::io::{Progress, Wait};
 use crate::listing::Listings;
+use crate::locks::{LockFile, STEPS_AT_ONCE};
 use crate::name::Name;
 use crate::names::Making;
 use crate::open::OpenFile;
@@ -121,6 +123,11 @@ impl LocalFs {
     /// Whether callers act with their own rights. If not, all act with the server's.
     pub fn switches_users(&self) -> bool {
         self.core.identity.switches()
+    }
+
+    /// Whether clients and local processes exclude each other with locks, as far as it is known.
+    pub fn locks_locally(&self) -> bool {
+        !self.core.locking.is_refused()
     }
 
     /// How many changes waited for stable storage, and for how many flushes.
@@ -573,6 +580,26 @@ impl FileSystem for LocalFs {
     fn commit<'a>(&'a self, node: &'a Handle, _: u64, _: u64) -> Reply<'a, u64> {
         let node = *node;
         self.block_unless_volatile(move |core| core.commit(&node))
+    }
+
+    fn open_locks<'a>(&'a self, node: &'a Handle, open: Option<&'a File>) -> Reply<'a, File> {
+        let (node, open) = (*node, ready!(open.map(File::get_arc::<OpenFile>).transpose()));
+        self.run(Class::Opens, &[&node], move |core| {
+            Ok(File::new(core.open_locks(&node, open.as_deref())?))
+        })
+    }
+
+    fn lock_ranges<'a>(&'a self, locks: &'a File, steps: &'a [LockStep]) -> Reply<'a, Locked> {
+        if self.prompt && steps.len() <= STEPS_AT_ONCE {
+            return Reply::now(self.core.lock_ranges(ready!(locks.get()), steps));
+        }
+        let (locks, steps) = (ready!(locks.get_arc::<LockFile>()), steps.to_vec());
+        self.block(move |core| core.lock_ranges(&locks, &steps))
+    }
+
+    fn test_range<'a>(&'a self, locks: &'a File, step: LockStep) -> Reply<'a, Locked> {
+        let locks = ready!(locks.get_arc::<LockFile>());
+        self.run(Class::Texts, &[], move |core| core.test_range(&locks, step))
     }
 
     fn space<'a>(&'a self, _: &'a Cred, node: &'a Handle) -> Reply<'a, Space> {

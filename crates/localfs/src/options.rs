@@ -25,6 +25,9 @@ pub struct Options {
     pub durability: Durability,
     /// Treats the file system as one that may block in every operation, as a network's may.
     pub always_offload: bool,
+    /// Whether clients and local processes exclude each other with locks of byte ranges, where the
+    /// file system has them.
+    pub local_locks: bool,
     /// Which facilities of the kernel are used where it has them.
     pub probes: Probes,
 }
@@ -63,6 +66,7 @@ impl Options {
             force_unprivileged: false,
             durability: Durability::Sync,
             always_offload: false,
+            local_locks: true,
             probes: Probes::ALL,
         }
     }

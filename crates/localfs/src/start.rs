@@ -2,6 +2,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use holdfast_base::World;
@@ -17,7 +18,9 @@ use crate::cred::Identity;
 use crate::flush::{Journal, ext4_has_journal};
 use crate::handle::Minter;
 use crate::listing::Listings;
+use crate::locks::Locking;
 use crate::options::{Durability, OpenError, Options};
+use crate::pins::Pins;
 use crate::pipes::Pipes;
 use crate::resident::Dirty;
 use crate::sys;
@@ -86,11 +89,12 @@ fn probe(
     let root = cache.insert(Node::new(named, handle, kind(&stat)));
     let syncs = options.durability == Durability::Sync && !options.read_only;
     let mut properties = properties(&statfs, table.is_none());
+    properties.local_locks = options.local_locks;
     properties.xattrs = proc_fds.is_some() && crate::xattr::works(mount.as_fd());
     let known = matches!(kind_of_fs, EXT4 | XFS | BTRFS | TMPFS | F2FS | OVERLAY);
     // What an overlay shows has the times of its layers.
     let keeps_change = known && kind_of_fs != OVERLAY && !options.always_offload;
-    let core = Core {
+    let mut core = Core {
         root,
         mount_id,
         // An overlay shows the devices of its layers.
@@ -114,8 +118,13 @@ fn probe(
         dirty: Dirty::new(),
         verifier: AtomicU64::new(verifier),
         opens: AtomicU64::new(0),
+        pins: Arc::new(Pins::new(pins())),
+        locking: Locking::new(options.local_locks),
         mount,
     };
+    if !known {
+        core.probe_locks();
+    }
     Ok((core, known && !options.always_offload))
 }
 
@@ -174,6 +183,11 @@ fn budget() -> usize {
     limit.map_or(BUDGET, |limit| usize::try_from(limit / 2).unwrap_or(BUDGET))
 }
 
+/// How many descriptors may be pinned.
+fn pins() -> usize {
+    (budget() / 2).max(8)
+}
+
 /// The file system's own id, and the export's: two exports of one file system are two to clients.
 fn fsid(mount: &OwnedFd, export_id: u32) -> Fsid {
     let major = fstatvfs(mount).map_or(0, |stat| stat.f_fsid);
@@ -198,6 +212,7 @@ fn properties(stat: &StatFs, durable: bool) -> Properties {
         chown_restricted: true,
         durable_handles: durable,
         xattrs: false,
+        local_locks: false,
         change_attr_type: ChangeAttrType::TimeMetadata,
         clone_block: matches!(kind, BTRFS | XFS).then_some(stat.f_bsize as u32),
     }

@@ -1,6 +1,6 @@
 //! The system calls that rustix does not have, and the one it leaves unsafe.
 
-use std::ffi::{CStr, c_int, c_long};
+use std::ffi::{CStr, c_int, c_long, c_short};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use rustix::io::{Errno, Result};
@@ -149,6 +149,44 @@ pub(crate) fn clone_range(
     let result = unsafe { libc::ioctl(target.as_raw_fd(), libc::FICLONERANGE, &raw const range) };
     check(c_long::from(result))?;
     Ok(())
+}
+
+/// A lock of bytes of a file, in the kernel's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FileLock {
+    /// `F_RDLCK`, `F_WRLCK` or `F_UNLCK`.
+    pub(crate) kind: c_int,
+    /// The first byte.
+    pub(crate) start: i64,
+    /// How many bytes; 0 is to the end.
+    pub(crate) len: i64,
+}
+
+/// Locks or unlocks for the open file description of `fd`, without waiting for anybody.
+pub(crate) fn lock(fd: BorrowedFd<'_>, lock: FileLock) -> Result<()> {
+    control_lock(fd, libc::F_OFD_SETLK, lock).map(|_| ())
+}
+
+/// A lock of somebody else that such a lock would conflict with.
+pub(crate) fn conflicting_lock(fd: BorrowedFd<'_>, lock: FileLock) -> Result<Option<FileLock>> {
+    let found = control_lock(fd, libc::F_OFD_GETLK, lock)?;
+    Ok((found.kind != libc::F_UNLCK).then_some(found))
+}
+
+fn control_lock(fd: BorrowedFd<'_>, command: c_int, lock: FileLock) -> Result<FileLock> {
+    let mut flock = libc::flock {
+        l_type: lock.kind as c_short,
+        l_whence: libc::SEEK_SET as c_short,
+        l_start: lock.start,
+        l_len: lock.len,
+        // These commands take no other.
+        l_pid: 0,
+    };
+    // SAFETY: the kernel reads and writes one `struct flock`, which lives through the call.
+    let result = unsafe { libc::fcntl(fd.as_raw_fd(), command, &raw mut flock) };
+    check(c_long::from(result))?;
+    let (kind, start, len) = (c_int::from(flock.l_type), flock.l_start, flock.l_len);
+    Ok(FileLock { kind, start, len })
 }
 
 /// Whether write-back of an object failed since `fd` was opened or last said so. Starts nothing

@@ -59,6 +59,10 @@ counters! {
     locks,
     /// LOCK and LOCKT answered that somebody holds a lock that conflicts.
     locks_denied,
+    /// LOCKs that local processes do not see, because the file system turned out to have no locks.
+    locks_alone,
+    /// Times that a file system did not give up what it had locked; it is tried again.
+    local_unlock_failures,
     /// Grace periods that began, be it only to find that nobody can have anything to reclaim: one.
     grace_starts,
     /// Grace periods that ended.

@@ -13,6 +13,7 @@
 //!         session table shard
 //!           session
 //!             connection's list of sessions
+//! a file's locks towards local processes: with no other
 //! ```
 #![forbid(unsafe_code)]
 

@@ -2,6 +2,7 @@
 //! [`State::with`] only: one synchronous step, never across an await.
 
 mod grace;
+mod local;
 mod locks;
 mod making;
 mod opens;
@@ -20,6 +21,7 @@ use holdfast_engine::session::Memory;
 use holdfast_engine::{Seed, limits};
 use holdfast_proto::nfs4::{ClientId, SessionId, Status};
 
+pub(crate) use local::Local;
 pub(crate) use making::MakerGuard;
 pub(crate) use opens::{OpenFiles, OpenRequest};
 pub(crate) use piece::Piece;
@@ -56,6 +58,7 @@ pub(crate) struct State {
     files: [Piece<Files>; SHARDS],
     opens: [Piece<States<OpenFiles>>; SHARDS],
     making: making::Making,
+    local: local::LocalLocks,
     grace: Piece<Grace>,
     /// False once the grace period is over: then nobody asks the piece any more.
     grace_is_on: AtomicBool,
@@ -83,6 +86,7 @@ impl State {
             files: std::array::from_fn(|_| Piece::new(Files::new(seed))),
             opens: std::array::from_fn(|n| Piece::new(shard(n))),
             making: making::Making::new(),
+            local: local::LocalLocks::new(),
             grace_is_on: AtomicBool::new(grace.is_on()),
             grace: Piece::new(grace),
             records: Piece::new(records),
@@ -121,8 +125,7 @@ impl State {
     }
 
     pub(crate) fn files(&self, file: &FileKey) -> &Piece<Files> {
-        let mix = |hash: usize, byte: &u8| hash.wrapping_mul(31).wrapping_add(usize::from(*byte));
-        &self.files[file.as_slice().iter().fold(0, mix) % SHARDS]
+        &self.files[shard_of(file)]
     }
 
     fn opens_of(&self, client: ClientId) -> &Piece<States<OpenFiles>> {
@@ -188,7 +191,8 @@ impl State {
         for (name, state) in opens.unwrap_or_default() {
             let file = state.file();
             // A poisoned piece was counted; the rest of the client still goes.
-            let _ = self.with(self.files(file), |files| files.forget(file, name)).await;
+            let forgotten = self.with(self.files(file), |files| files.forget(file, name)).await;
+            self.note_given_up(file, forgotten.unwrap_or_default());
         }
     }
 
@@ -260,6 +264,11 @@ impl State {
     pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
     }
+}
+
+fn shard_of(file: &FileKey) -> usize {
+    let mix = |hash: usize, byte: &u8| hash.wrapping_mul(31).wrapping_add(usize::from(*byte));
+    file.as_slice().iter().fold(0, mix) % SHARDS
 }
 
 #[cfg(test)]

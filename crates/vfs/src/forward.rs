@@ -19,6 +19,7 @@ macro_rules! forward {
         $crate::forward!(read, read_plus, seek, write, allocate, deallocate);
         $crate::forward!(clone_range, copy_range, advise, commit, space);
         $crate::forward!(getxattr, setxattr, listxattrs, removexattr);
+        $crate::forward!(open_locks, lock_ranges, test_range);
     };
 
     (getattr) => { $crate::forward!(@getattr(cred: &'a $crate::Cred, node: &'a $crate::Handle)
@@ -83,6 +84,13 @@ macro_rules! forward {
         node: &'a $crate::Handle) -> Vec<Vec<u8>>); };
     (removexattr) => { $crate::forward!(@removexattr(cred: &'a $crate::Cred,
         node: &'a $crate::Handle, name: &'a [u8]) -> $crate::ChangeInfo); };
+
+    (open_locks) => { $crate::forward!(@open_locks(node: &'a $crate::Handle,
+        open: Option<&'a $crate::File>) -> $crate::File); };
+    (lock_ranges) => { $crate::forward!(@lock_ranges(locks: &'a $crate::File,
+        steps: &'a [$crate::LockStep]) -> $crate::Locked); };
+    (test_range) => { $crate::forward!(@test_range(locks: &'a $crate::File,
+        step: $crate::LockStep) -> $crate::Locked); };
 
     (@$method:ident($($arg:ident: $type:ty),+) -> $answer:ty) => {
         fn $method<'a>(&'a self, $($arg: $type),+) -> $crate::Reply<'a, $answer> {

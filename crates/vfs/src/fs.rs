@@ -3,8 +3,8 @@
 
 use crate::{
     Access, Advice, Attr, ChangeInfo, Content, CreateHow, Created, Cred, DirEnd, Error, File,
-    Handle, NewNode, OpenMode, Properties, ReadEnd, Reply, SetAttr, Space, Stability, Want,
-    Written, XattrHow, access,
+    Handle, LockStep, Locked, NewNode, OpenMode, Properties, ReadEnd, Reply, SetAttr, Space,
+    Stability, Want, Written, XattrHow, access,
 };
 
 /// Where a read puts its data. Data arrives in the order of the file.
@@ -445,6 +445,41 @@ pub trait FileSystem: Send + Sync {
     fn commit<'a>(&'a self, node: &'a Handle, offset: u64, len: u64) -> Reply<'a, u64> {
         let _ = (node, offset, len);
         Reply::now(Ok(0))
+    }
+
+    /// Prepares locks towards local processes on a regular file. The answer stands for one holder,
+    /// whose own locks are never in each other's way; when it is dropped, nothing is locked any
+    /// more. `open` is an open file of whoever locks first: where the server may not open the file
+    /// by itself, locks are as `open` allows. None: to test for locks only.
+    ///
+    /// - [`NotSupported`](crate::Error::NotSupported): there is nothing local to ask.
+    /// - [`AccessDenied`](crate::Error::AccessDenied): the server may not open the file.
+    /// - [`Busy`](crate::Error::Busy): also where too many files are locked.
+    /// - [`IsDirectory`](crate::Error::IsDirectory), [`IsSymlink`](crate::Error::IsSymlink),
+    ///   [`WrongType`](crate::Error::WrongType): it is no regular file.
+    fn open_locks<'a>(&'a self, node: &'a Handle, open: Option<&'a File>) -> Reply<'a, File> {
+        let _ = (node, open);
+        Reply::now(Err(Error::NotSupported))
+    }
+
+    /// Locks and unlocks ranges, one after the other, without waiting for anybody. The first that
+    /// a local process is in the way of ends it: the answer says what it holds; steps before that
+    /// one are done. What is less than before, or as before, is in nobody's way.
+    ///
+    /// - [`AccessDenied`](crate::Error::AccessDenied): the file could not be opened for this kind.
+    /// - [`NotSupported`](crate::Error::NotSupported): locks turn out not to work here: there is
+    ///   nothing local to ask, from now on.
+    fn lock_ranges<'a>(&'a self, locks: &'a File, steps: &'a [LockStep]) -> Reply<'a, Locked> {
+        let _ = (locks, steps);
+        Reply::now(Err(Error::NotSupported))
+    }
+
+    /// What [`FileSystem::lock_ranges`] would answer to this step; nothing is locked.
+    ///
+    /// - [`NotSupported`](crate::Error::NotSupported): as there.
+    fn test_range<'a>(&'a self, locks: &'a File, step: LockStep) -> Reply<'a, Locked> {
+        let _ = (locks, step);
+        Reply::now(Err(Error::NotSupported))
     }
 
     /// Space and files, as the caller may use them.

@@ -18,6 +18,7 @@ pub mod conformance;
 mod error;
 mod forward;
 mod fs;
+mod locks;
 pub mod memfs;
 mod name;
 mod offload;
@@ -29,6 +30,7 @@ mod types;
 
 pub use error::{Error, Result};
 pub use fs::{DirEntry, DirSink, FileSystem, ReadSink};
+pub use locks::{LocalLock, LockKind, LockRange, LockStep, Locked};
 pub use name::{check_name, check_xattr_name};
 pub use offload::offload;
 pub use on_runtime::{OnRuntime, Runtime};

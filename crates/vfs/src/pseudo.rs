@@ -239,6 +239,7 @@ impl FileSystem for PseudoFs {
             chown_restricted: true,
             durable_handles: true,
             xattrs: false,
+            local_locks: false,
             change_attr_type: ChangeAttrType::Undefined,
             clone_block: None,
         }

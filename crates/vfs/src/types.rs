@@ -500,6 +500,7 @@ impl Default for Properties {
             chown_restricted: true,
             durable_handles: false,
             xattrs: false,
+            local_locks: false,
             change_attr_type: ChangeAttrType::Undefined,
             clone_block: None,
         }
@@ -538,6 +539,9 @@ pub struct Properties {
     pub durable_handles: bool,
     /// Whether objects can have extended attributes.
     pub xattrs: bool,
+    /// Whether local processes can lock files as well, so that
+    /// [`FileSystem::open_locks`](crate::FileSystem::open_locks) is to be asked.
+    pub local_locks: bool,
     /// How the change attribute behaves.
     pub change_attr_type: ChangeAttrType,
     /// What [`FileSystem::clone_range`](crate::FileSystem::clone_range) shares is a multiple of

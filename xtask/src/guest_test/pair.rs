@@ -19,6 +19,8 @@ guest-pair [OPTION]...
     database of SQLite, and a client that dies.
       --vers 4.1|4.2          the protocol version (4.2)
       --long                  the sizes of the soak
+      --host                  one guest, and a process of this machine in the exported folder:
+                              locks and a database of both
       --server PORT:EXPORT    a server that runs already, which has locks
       --local FOLDER          no guest: two processes, to test the steps themselves";
 
@@ -35,6 +37,7 @@ const ROLES: [&str; 2] = ["first", "second"];
 struct Options {
     version: String,
     long: bool,
+    host: bool,
     server: Option<(u16, String)>,
     local: Option<PathBuf>,
 }
@@ -47,6 +50,7 @@ impl Options {
             let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value"));
             match arg.as_str() {
                 "--long" => options.long = true,
+                "--host" => options.host = true,
                 "--vers" => options.version.clone_from(value()?),
                 "--local" => options.local = Some(value()?.into()),
                 "--server" => {
@@ -77,7 +81,11 @@ pub(crate) fn main(args: &[String]) -> Outcome {
     let mut server = Server::start("pair", &holdfast, &words, &["/"], &folders)?;
     server.wait_until_ready()?;
     let locks = ability::offered()?.contains(&"locks");
-    let passed = guests(&options, &suite, server.port(), "/", locks)?;
+    let passed = if options.host {
+        beside(&options, &suite, server.port(), &folders.path("rw"))?
+    } else {
+        guests(&options, &suite, server.port(), "/", locks)?
+    };
     let stopped = server.stop()?;
     if !passed || !stopped {
         println!("guest-pair: FAILED");
@@ -87,7 +95,7 @@ pub(crate) fn main(args: &[String]) -> Outcome {
     println!("guest-pair: the server saw {clients} clients and denied {denied} locks");
     // Else the guests were one client, and what they saw proves nothing. A guest that was paused
     // for longer than its lease has become known twice.
-    if clients < 2 || (locks && denied == 0) {
+    if clients < if options.host { 1 } else { 2 } || (locks && denied == 0) {
         println!("guest-pair: FAILED: two clients were to meet at the server");
         return Ok(1);
     }
@@ -101,12 +109,7 @@ fn guests(options: &Options, suite: &Path, port: u16, export: &str, locks: bool)
     let statuses: Vec<_> = thread::scope(|scope| {
         let running: Vec<_> = ROLES
             .map(|role| {
-                let script = format!(
-                    "{}/guest-suite pair {role} $HOST:{} $HOST {port} {export} {} {has}\n",
-                    sizes(options.long),
-                    meeting.port(),
-                    options.version,
-                );
+                let script = script(options, role, &meeting, port, export) + has + "\n";
                 let guest = guest(role, suite, options.long);
                 scope.spawn(move || guest.run(script.as_bytes()).map_err(|e| e.to_string()))
             })
@@ -124,6 +127,32 @@ fn guests(options: &Options, suite: &Path, port: u16, export: &str, locks: bool)
         }
     }
     Ok(passed)
+}
+
+/// Runs this machine's process and a guest that meets it; whether both were content. The guest is
+/// the one that dies in the end.
+fn beside(options: &Options, suite: &Path, port: u16, folder: &Path) -> Result<bool> {
+    const WORDS: [&str; 3] = ["--has", "locks", "--mixed"];
+    let meeting = Meeting::open()?;
+    let address = format!("127.0.0.1:{}", meeting.port());
+    let mut command = process::bound(suite);
+    command.args(["pair", ROLES[0], &address, "local"]).arg(folder).args(WORDS);
+    let mut here = command.stdin(Stdio::null()).spawn()?;
+    let script = script(options, ROLES[1], &meeting, port, "/") + &WORDS.join(" ") + "\n";
+    let status = guest(ROLES[1], suite, options.long).run(script.as_bytes());
+    if status.is_err() {
+        here.kill()?;
+    }
+    let (here, status) = (here.wait()?, status?);
+    println!("guest-pair: the guest: {status}, this machine: {here}");
+    Ok(status == 0 && here.success())
+}
+
+/// What a guest runs, but for the abilities.
+fn script(options: &Options, role: &str, meeting: &Meeting, port: u16, export: &str) -> String {
+    let (sizes, meeting) = (sizes(options.long), meeting.port());
+    let version = &options.version;
+    format!("{sizes}/guest-suite pair {role} $HOST:{meeting} $HOST {port} {export} {version} ")
 }
 
 fn guest(role: &str, suite: &Path, long: bool) -> Guest {
@@ -169,6 +198,7 @@ mod tests {
         let options = parse("--vers 4.1 --long --server 20600:/export").expect("is legal");
         assert_eq!((options.version.as_str(), options.long), ("4.1", true));
         assert_eq!(options.server, Some((20600, "/export".to_owned())));
+        assert!(parse("--host").expect("is legal").host);
         for line in ["--vers", "--server 1", "--server x:/", "--what"] {
             assert!(parse(line).is_err(), "{line}");
         }

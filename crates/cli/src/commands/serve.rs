@@ -139,6 +139,7 @@ fn open(
     let mut options = Options::new(secrets.handle_key);
     options.export_id = Export::id_of(&directory.name);
     options.read_only = directory.read_only;
+    options.local_locks = directory.local_locks;
     options.fd_budget = Some(fd_budget);
     options.durability = match directory.durability {
         Durability::Sync => holdfast_localfs::Durability::Sync,

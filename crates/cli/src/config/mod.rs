@@ -38,8 +38,8 @@ const TOP: [&str; 11] = [
     "threads",
     "log",
 ];
-const EXPORT: [&str; 7] =
-    ["name", "path", "read-only", "durability", "squash", "anonuid", "anongid"];
+const EXPORT: [&str; 8] =
+    ["name", "path", "read-only", "durability", "squash", "anonuid", "anongid", "local-locks"];
 
 /// Reads a configuration file. Relative paths in it begin at its folder.
 pub(crate) fn read(path: &Path) -> Result<Given, ConfigError> {
@@ -192,8 +192,10 @@ fn export(
     }
     let read_only = section.flag("read-only").unwrap_or_default();
     let (squash, durability) = (squash(section), section.word("durability").unwrap_or_default());
+    let local_locks = section.flag("local-locks").unwrap_or(true);
     let ((name, span), (path, _)) = (name?, path?);
-    Some((Directory { read_only, squash, durability, ..Directory::new(name, path) }, span))
+    let directory = Directory::new(name, path);
+    Some((Directory { read_only, squash, durability, local_locks, ..directory }, span))
 }
 
 fn check_directory(section: &mut Section<'_, '_>, path: &PathBuf, span: &Range<usize>) {

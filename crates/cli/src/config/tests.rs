@@ -36,6 +36,7 @@ fn everything_can_be_said() {
         squash = "all"
         anonuid = 0
         anongid = 100
+        local-locks = false
         [[export]]
         name = "/c"
         path = "/"
@@ -47,6 +48,7 @@ fn everything_can_be_said() {
                 read_only: true,
                 durability: Durability::Async,
                 squash: squash(Squash::All, 0, 100),
+                local_locks: false,
                 ..Directory::new("/a/b", "/usr")
             },
             Directory::new("/c", "/"),

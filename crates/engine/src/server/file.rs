@@ -8,7 +8,7 @@ use holdfast_base::InlineBytes;
 use holdfast_proto::nfs4::{ClientId, Status};
 
 use crate::Seed;
-use crate::server::locks::Locks;
+use crate::server::locks::{GivenUp, Locks};
 use crate::server::share::Share;
 use crate::server::stateids::StateName;
 
@@ -178,10 +178,9 @@ impl Files {
         under
     }
 
-    /// Ends what the state of a name is on a file, an open or locks; answers how many ranges were
-    /// locked.
-    pub fn forget(&mut self, file: &FileKey, name: StateName) -> usize {
-        let Some(record) = self.records.get_mut(file) else { return 0 };
+    /// Ends what the state of a name is on a file, an open or locks; answers what was locked.
+    pub fn forget(&mut self, file: &FileKey, name: StateName) -> GivenUp {
+        let Some(record) = self.records.get_mut(file) else { return GivenUp::default() };
         record.remove_open(Holding::Held(name));
         let had = record.locks.remove(&name);
         if record.is_empty() {

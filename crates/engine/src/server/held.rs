@@ -1,11 +1,13 @@
 //! A file's record and a client's states, entered together: opens and locks change in both, as
 //! one step.
 
+use alloc::vec::Vec;
+
 use holdfast_proto::nfs4::{ClientId, Stateid, Status};
 
 use crate::server::file::{FileKey, Files, OpenTicket, OpenerId};
-use crate::server::locks::{LockRefused, LockerId, Ticket};
-use crate::server::ranges::{ByteRange, HeldRange, LockKind};
+use crate::server::locks::{GivenUp, LockRefused, LockerId, Ticket};
+use crate::server::ranges::{ByteRange, HeldRange, LockKind, Segment};
 use crate::server::share::Share;
 use crate::server::stateids::{LockState, OpenState, State, StateName, States};
 
@@ -99,7 +101,7 @@ impl<F> Held<'_, F> {
         self.states.changed(client, stateid.other)
     }
 
-    /// CLOSE: ends an open, and the locks under it. Answers what was open.
+    /// CLOSE: ends an open, and the locks under it. Answers what was open, and what was locked.
     ///
     /// # Errors
     /// As [`States::open`].
@@ -108,19 +110,21 @@ impl<F> Held<'_, F> {
         client: ClientId,
         file: &FileKey,
         stateid: &Stateid,
-    ) -> Result<State<F>, Status> {
+    ) -> Result<(State<F>, GivenUp), Status> {
         self.states.open(client, file, stateid)?;
+        let mut given_up = GivenUp::default();
         for name in self.files.close(file, stateid.other) {
-            self.forget_lock(client, file, name);
+            given_up = given_up.and(self.forget_lock(client, file, name));
         }
-        self.states.remove(client, stateid.other)
+        Ok((self.states.remove(client, stateid.other)?, given_up))
     }
 
-    fn forget_lock(&mut self, client: ClientId, file: &FileKey, name: StateName) {
+    fn forget_lock(&mut self, client: ClientId, file: &FileKey, name: StateName) -> GivenUp {
         let had = self.files.forget(file, name);
-        self.states.count_ranges(client, -(had as isize));
+        self.states.count_ranges(client, -(had.ranges as isize));
         // What the file knew of, the client had.
         let _ = self.states.remove(client, name);
+        had
     }
 
     /// Reserves a lock, if nobody holds or has reserved what conflicts: it holds off what
@@ -293,6 +297,20 @@ impl Files {
         wanted: HeldRange,
     ) -> Result<(), LockRefused> {
         self.locks(file).map_or(Ok(()), |locks| locks.check(locker, wanted))
+    }
+
+    /// A range of a file in pieces, each with the strongest lock that anybody has of it. What is
+    /// reserved does not count.
+    pub fn union(&mut self, file: &FileKey, range: ByteRange) -> Vec<Segment> {
+        match self.locks(file) {
+            Some(locks) => locks.union(range),
+            None => [Segment { range, kind: None }].into(),
+        }
+    }
+
+    /// Whether a file has any lock state, be it one that holds nothing.
+    pub fn has_lockers(&mut self, file: &FileKey) -> bool {
+        self.locks(file).is_some_and(|locks| !locks.is_empty())
     }
 }
 

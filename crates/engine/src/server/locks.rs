@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use holdfast_proto::nfs4::{ClientId, Status};
 
 use crate::limits;
-use crate::server::ranges::{ByteRange, HeldRange, Ranges};
+use crate::server::ranges::{ByteRange, HeldRange, LockKind, Ranges, Segment};
 use crate::server::stateids::StateName;
 
 /// Who locks: a client and its lock-owner. Equal names of two clients are two owners.
@@ -43,6 +43,30 @@ pub enum LockRefused {
 impl From<Status> for LockRefused {
     fn from(status: Status) -> Self {
         Self::Status(status)
+    }
+}
+
+/// The ranges that somebody had and has no more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GivenUp {
+    /// How many, where that is known.
+    pub ranges: usize,
+    /// A range that all of them are in.
+    pub hull: Option<ByteRange>,
+}
+
+impl GivenUp {
+    /// Whatever somebody had of a range.
+    pub const fn of(range: ByteRange) -> Self {
+        Self { ranges: 0, hull: Some(range) }
+    }
+
+    /// Both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let hulls = self.hull.zip(other.hull).map(|(one, other)| one.hull(other));
+        let hull = hulls.or(self.hull).or(other.hull);
+        Self { ranges: self.ranges + other.ranges, hull }
     }
 }
 
@@ -236,11 +260,24 @@ impl Locks {
         self.holders.get(name).is_some_and(|holder| !holder.is_idle())
     }
 
-    /// Ends a holder with all it has; answers how many ranges it had.
-    pub(crate) fn remove(&mut self, name: &StateName) -> usize {
-        let had = self.holders.remove(name).map_or(0, |holder| holder.ranges.len());
-        self.ranges -= had;
-        had
+    /// Ends a holder with all it has.
+    pub(crate) fn remove(&mut self, name: &StateName) -> GivenUp {
+        let Some(holder) = self.holders.remove(name) else { return GivenUp::default() };
+        let (ranges, hull) = (holder.ranges.len(), holder.ranges.hull());
+        self.ranges -= ranges;
+        GivenUp { ranges, hull }
+    }
+
+    /// A range in pieces, each with the strongest lock that anybody has of it. What is reserved
+    /// does not count.
+    pub(crate) fn union(&self, range: ByteRange) -> Vec<Segment> {
+        let held = || self.holders.values().flat_map(|holder| holder.ranges.within(range));
+        let mut union = Ranges::new();
+        for kind in [LockKind::Read, LockKind::Write] {
+            let of_kind = held().filter(|held| held.kind == kind);
+            of_kind.for_each(|held| union.set(held.range, kind));
+        }
+        union.segments(range)
     }
 
     /// The lock states under an open.

@@ -13,7 +13,7 @@ pub use clients::{Clients, CreateSession, Created, Dropped, ExchangeId, Exchange
 pub use file::{FileKey, Files, OpenTicket, OpenerId};
 pub use grace::{Grace, GraceEnd};
 pub use held::{Held, LockBy, LockRequest, LockTicket};
-pub use locks::{LockConflict, LockRefused, LockerId};
-pub use ranges::{ByteRange, HeldRange, LockKind};
+pub use locks::{GivenUp, LockConflict, LockRefused, LockerId};
+pub use ranges::{ByteRange, HeldRange, LockKind, Segment};
 pub use share::Share;
 pub use stateids::{LockState, OpenState, State, StateName, States};

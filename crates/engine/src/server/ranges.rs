@@ -2,6 +2,7 @@
 //! POSIX has it.
 
 use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 
 use holdfast_proto::nfs4::Status;
 
@@ -38,6 +39,12 @@ impl ByteRange {
     pub const fn overlaps(self, other: Self) -> bool {
         self.first <= other.last && other.first <= self.last
     }
+
+    /// The smallest range that both are in.
+    #[must_use]
+    pub fn hull(self, other: Self) -> Self {
+        Self { first: self.first.min(other.first), last: self.last.max(other.last) }
+    }
 }
 
 /// What a lock lets others do.
@@ -63,6 +70,15 @@ pub struct HeldRange {
     pub range: ByteRange,
     /// How they are held.
     pub kind: LockKind,
+}
+
+/// A piece of a range, and how it is held at the most, if at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// The bytes.
+    pub range: ByteRange,
+    /// How they are held.
+    pub kind: Option<LockKind>,
 }
 
 /// One owner's ranges. One operation adds at most [`Ranges::GROWTH`] to their number.
@@ -129,8 +145,8 @@ impl Ranges {
         }
     }
 
-    /// The first range that overlaps `range` and keeps others from holding it as `kind`.
-    pub fn conflict(&self, range: ByteRange, kind: LockKind) -> Option<HeldRange> {
+    /// The ranges that overlap `range`, in order.
+    fn overlapping(&self, range: ByteRange) -> impl Iterator<Item = HeldRange> {
         let before = self.held.range(..range.first).next_back();
         let inside = self.held.range(range.first..=range.last);
         before
@@ -140,7 +156,45 @@ impl Ranges {
                 range: ByteRange { first: *first, last: *last },
                 kind: *kind,
             })
-            .find(|held| held.range.overlaps(range) && held.kind.conflicts(kind))
+            .filter(move |held| held.range.overlaps(range))
+    }
+
+    /// The first range that overlaps `range` and keeps others from holding it as `kind`.
+    pub fn conflict(&self, range: ByteRange, kind: LockKind) -> Option<HeldRange> {
+        self.overlapping(range).find(|held| held.kind.conflicts(kind))
+    }
+
+    /// What is held of a range, in order.
+    pub fn within(&self, range: ByteRange) -> impl Iterator<Item = HeldRange> {
+        self.overlapping(range).map(move |held| {
+            let ByteRange { first, last } = held.range;
+            let range = ByteRange { first: first.max(range.first), last: last.min(range.last) };
+            HeldRange { range, kind: held.kind }
+        })
+    }
+
+    /// A range in pieces: what is held of it, and what is not.
+    pub fn segments(&self, range: ByteRange) -> Vec<Segment> {
+        let (mut segments, mut next) = (Vec::new(), Some(range.first));
+        for HeldRange { range: ByteRange { first, last }, kind } in self.within(range) {
+            if let Some(free) = next.filter(|next| *next < first) {
+                let range = ByteRange { first: free, last: first - 1 };
+                segments.push(Segment { range, kind: None });
+            }
+            segments.push(Segment { range: ByteRange { first, last }, kind: Some(kind) });
+            next = last.checked_add(1);
+        }
+        if let Some(free) = next.filter(|next| *next <= range.last) {
+            segments.push(Segment { range: ByteRange { first: free, ..range }, kind: None });
+        }
+        segments
+    }
+
+    /// From the first byte that is held to the last.
+    pub fn hull(&self) -> Option<ByteRange> {
+        let ((first, _), (_, (last, _))) =
+            (self.held.first_key_value()?, self.held.last_key_value()?);
+        Some(ByteRange { first: *first, last: *last })
     }
 
     /// How many ranges there are.

@@ -89,4 +89,5 @@ impl FileSystem for GatedFs {
     holdfast_vfs::forward!(read, read_plus, seek, write, allocate, deallocate);
     holdfast_vfs::forward!(clone_range, copy_range, advise, commit, space);
     holdfast_vfs::forward!(getxattr, setxattr, listxattrs, removexattr);
+    holdfast_vfs::forward!(open_locks, lock_ranges, test_range);
 }

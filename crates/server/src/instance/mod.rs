@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use holdfast_base::{Closed, World};
-use holdfast_engine::server::{Grace, GraceEnd};
+use holdfast_engine::server::{GivenUp, Grace, GraceEnd};
 use holdfast_proto::nfs4::{SessionId, Verifier};
 
 pub use connection::{Connection, ConnectionError, Notify};
@@ -281,12 +281,14 @@ impl Instance {
         let shared = self.shared.clone();
         async move {
             if joined_within(&shared, budget).await {
+                shared.state.end_local_locks();
                 return StopReport::default();
             }
             let given_up = shared.scope.running(shared.state.now());
             shared.aborted.store(true, Ordering::Release);
             shared.notify_all();
             joined_within(&shared, ABORT_WAIT).await;
+            shared.state.end_local_locks();
             StopReport { given_up }
         }
     }
@@ -320,6 +322,22 @@ async fn sweep(shared: Arc<Shared>, ticket: Ticket) {
             count(&shared.state.counters.panics);
             shared.crashed("the sweep of leases".to_owned(), None, &*panic);
         }
+        settle_local_locks(&shared);
+    }
+}
+
+/// Has file systems give up the locks of clients that are gone. Each file is waited for by itself:
+/// a file system that does not answer keeps no other.
+fn settle_local_locks(shared: &Arc<Shared>) {
+    for file in shared.state.left_locally() {
+        let Some(ticket) = shared.enter(Arc::new("giving up local locks")) else { return };
+        let (world, shared) = (&shared.state.world, shared.clone());
+        let settle = async move {
+            let _ticket = ticket;
+            shared.state.give_up_locally(&file, GivenUp::default()).await;
+        };
+        // Refused, the world ends, and the locks with it.
+        let _ = world.spawn(Box::pin(settle));
     }
 }
 

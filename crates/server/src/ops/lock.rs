@@ -5,14 +5,15 @@ use holdfast_engine::server::{
 };
 use holdfast_proto::nfs4::{
     LockArgs, LockDenied, LockOk, LockTArgs, LockType, LockUArgs, LockUOk, Locker, StateOwner,
-    Status,
+    Stateid, Status,
 };
 use holdfast_proto::xdr::Encode;
-use holdfast_vfs::FileKind;
+use holdfast_vfs::{File, FileKind};
 
 use crate::counters::count;
 use crate::exports::Fh;
 use crate::request::Request;
+use crate::state::Local;
 
 /// LOCK. A client that would wait for the lock is refused like any other, and asks again.
 pub(super) async fn lock(rq: &mut Request, args: &LockArgs<'_>) -> Result<(), Status> {
@@ -29,17 +30,40 @@ pub(super) async fn lock(rq: &mut Request, args: &LockArgs<'_>) -> Result<(), St
         server.state.check_new_open(client).await?;
     }
     let request = LockRequest { client, by, wanted };
-    let guard = match server.state.begin_lock(rq.key(&fh), &request).await {
-        Ok(guard) => guard,
+    let lock_stateid = match grant(rq, &fh, &request).await {
+        Ok(stateid) => stateid,
         // The reclaim of one who lost its lock to somebody else.
         Err(LockRefused::Denied(_)) if args.reclaim => return Err(Status::RECLAIM_CONFLICT),
         Err(refused) => return Err(explain(rq, &fh, refused).await),
     };
-    let lock_stateid = guard.commit().await?;
     count(&server.state.counters.locks);
     rq.current_stateid = Some(lock_stateid);
     LockOk { lock_stateid }.encode(&mut rq.out);
     Ok(())
+}
+
+/// Reserves a lock, asks local processes where there are any, and makes it real.
+async fn grant(rq: &Request, fh: &Fh, request: &LockRequest<'_>) -> Result<Stateid, LockRefused> {
+    let (state, export) = (&rq.server.state, rq.export(fh));
+    let guard = state.begin_lock(rq.key(fh), request).await?;
+    if !export.fs.properties().local_locks {
+        return Ok(guard.commit().await?);
+    }
+    let open = open_file(rq, fh, request).await?;
+    let local = Local { fs: &export.fs, node: &fh.node };
+    state.commit_locally(guard, local, &open, request.wanted).await
+}
+
+/// The open file under which a lock is reserved.
+async fn open_file(rq: &Request, fh: &Fh, request: &LockRequest<'_>) -> Result<File, Status> {
+    let (LockBy::Open(stateid, _) | LockBy::Locks(stateid)) = request.by;
+    let newest = Stateid { seqid: 0, ..stateid };
+    let (open, _) = rq.server.state.opened(request.client, &rq.key(fh), &newest).await?;
+    let file = match request.wanted.kind {
+        LockKind::Read => open.read,
+        LockKind::Write => open.write,
+    };
+    file.map(|(file, _)| file).ok_or(Status::OPENMODE)
 }
 
 /// LOCKT.
@@ -49,7 +73,13 @@ pub(super) async fn test(rq: &mut Request, args: &LockTArgs<'_>) -> Result<(), S
     regular(rq, &fh).await?;
     rq.server.state.check_grace().await?;
     let locker = LockerId { client, owner: args.owner.owner };
-    match rq.server.state.test_lock(&rq.key(&fh), locker, wanted).await {
+    let (key, export) = (rq.key(&fh), rq.export(&fh));
+    let mut tested = rq.server.state.test_lock(&key, locker, wanted).await;
+    if tested.is_ok() && export.fs.properties().local_locks {
+        let local = Local { fs: &export.fs, node: &fh.node };
+        tested = rq.server.state.test_locally(&key, local, wanted).await;
+    }
+    match tested {
         Ok(()) => Ok(()),
         Err(refused) => Err(explain(rq, &fh, refused).await),
     }

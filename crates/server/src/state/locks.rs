@@ -1,8 +1,8 @@
 //! LOCK as reservation and commit; LOCKT, LOCKU; and what becomes of lock state ids.
 
 use holdfast_engine::server::{
-    ByteRange, FileKey, Files, Held, HeldRange, LockRefused, LockRequest, LockTicket, LockerId,
-    State as Kind, States,
+    ByteRange, FileKey, Files, GivenUp, Held, HeldRange, LockRefused, LockRequest, LockTicket,
+    LockerId, State as Kind, States,
 };
 use holdfast_proto::nfs4::{ClientId, Stateid, Status};
 
@@ -58,7 +58,10 @@ impl State {
         stateid: &Stateid,
         range: ByteRange,
     ) -> Result<Stateid, Status> {
-        self.with_held(client, file, |held| held.unlock(client, file, stateid, range)).await?
+        let unlock = |held: &mut Held<'_, OpenFiles>| held.unlock(client, file, stateid, range);
+        let stateid = self.with_held(client, file, unlock).await??;
+        self.give_up_locally(file, GivenUp::of(range)).await;
+        Ok(stateid)
     }
 
     /// What TEST_STATEID says of state ids.
@@ -92,11 +95,17 @@ impl State {
         };
         let file = self.with(self.opens_of(client), file).await??;
         let free = |held: &mut Held<'_, OpenFiles>| held.free_lock(client, &file, stateid);
-        self.with_held(client, &file, free).await?
+        self.with_held(client, &file, free).await??;
+        self.give_up_locally(&file, GivenUp::default()).await;
+        Ok(())
     }
 }
 
 impl LockGuard<'_> {
+    pub(super) const fn file(&self) -> FileKey {
+        self.file
+    }
+
     /// Makes the lock real; answers its state id.
     ///
     /// # Errors

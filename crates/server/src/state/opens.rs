@@ -142,8 +142,11 @@ impl State {
         stateid: &Stateid,
     ) -> Result<(), Status> {
         let closed = self.with_held(client, file, |held| held.close(client, file, stateid));
+        let (open, given_up) = closed.await??;
         // Files are closed outside every piece.
-        closed.await?.map(drop)
+        drop(open);
+        self.give_up_locally(file, given_up).await;
+        Ok(())
     }
 
     /// Reduces an open to what some OPENs asked for.

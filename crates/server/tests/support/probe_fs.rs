@@ -117,6 +117,7 @@ impl FileSystem for Probe {
     holdfast_vfs::forward!(read, read_plus, seek, write, allocate, deallocate);
     holdfast_vfs::forward!(clone_range, copy_range, advise, space);
     holdfast_vfs::forward!(getxattr, setxattr, listxattrs, removexattr);
+    holdfast_vfs::forward!(open_locks, lock_ranges, test_range);
 
     fn commit<'a>(&'a self, node: &'a Handle, offset: u64, len: u64) -> Reply<'a, u64> {
         let bits = self.verifier.load(Ordering::Relaxed);

@@ -116,6 +116,7 @@ impl SessionFs {
             chown_restricted: false,
             durable_handles: true,
             xattrs: false,
+            local_locks: false,
             change_attr_type: ChangeAttrType::Undefined,
             clone_block: None,
         };

@@ -91,6 +91,7 @@ impl FileSystem for MemFs {
             chown_restricted: true,
             durable_handles: false,
             xattrs: true,
+            local_locks: false,
             change_attr_type: ChangeAttrType::Monotonic,
             clone_block: Some(data::CHUNK as u32),
         }

@@ -54,6 +54,8 @@ pub(crate) struct Options {
     pub(crate) version: String,
     /// `--one-user`: the server cannot act for another user.
     pub(crate) one_user: bool,
+    /// `--mixed`: of a pair, one is a client and the other a process beside the server.
+    pub(crate) mixed: bool,
     /// `--holes`: the file system says how many blocks of a file are there.
     pub(crate) holes: bool,
     /// `--has ABILITY,...`.
@@ -87,6 +89,7 @@ impl Options {
             let mut value = || args.next().cloned().ok_or_else(|| format!("{arg} needs a value"));
             match arg.as_str() {
                 "--one-user" => options.one_user = true,
+                "--mixed" => options.mixed = true,
                 "--holes" => options.holes = true,
                 "--has" => options.has = Ability::parse_list(&value()?)?,
                 "--only" => options.only = Some(value()?),

@@ -116,7 +116,7 @@ fn a_file_has_so_many_holders_and_ranges_and_no_more() {
     let unlock = |locks: &mut Locks, first, last| locks.unlock(&[1; 12], ByteRange { first, last });
     assert_eq!(unlock(&mut locks, 8, 8), Ok(-1), "who gives up is not held up");
     lock(&mut locks, 1, read(8, 8)).unwrap();
-    assert_eq!(locks.remove(&[1; 12]), limits::LOCK_RANGES_PER_FILE - 1);
+    assert_eq!(locks.remove(&[1; 12]).ranges, limits::LOCK_RANGES_PER_FILE - 1);
     locks.add([1; 12], A, OPEN).unwrap();
     lock(&mut locks, 1, write(0, u64::MAX)).unwrap();
     for at in (1..).step_by(2).take(limits::LOCK_RANGES_PER_FILE_SPLIT - 1) {
@@ -152,6 +152,44 @@ fn is_free(model: &Model, owner: usize, (from, to): (usize, usize), kind: LockKi
     !others.flat_map(|(_, places)| &places[from..=to]).any(in_the_way)
 }
 
+/// How each place is held at the most.
+fn strongest(model: &Model) -> Vec<Option<LockKind>> {
+    let of = |place| {
+        let held = || model.iter().filter_map(|places: &[_; PLACES]| places[place]);
+        held().find(|kind| *kind == LockKind::Write).or(held().next())
+    };
+    (0..PLACES).map(of).collect()
+}
+
+/// The union as a map of places, whose segments must follow each other.
+fn union(locks: &Locks, (from, to): (usize, usize)) -> Vec<Option<LockKind>> {
+    let (mut places, wanted) = (Vec::new(), place_range(from, to));
+    let (mut next, segments) = (Some(wanted.first), locks.union(wanted));
+    for Segment { range, kind } in &segments {
+        assert_eq!(next, Some(range.first));
+        next = range.last.checked_add(1);
+        let last = range.last.min(PLACES as u64 - 1);
+        places.extend((range.first..=last).map(|_| *kind));
+    }
+    assert_eq!(segments.last().map(|last| last.range.last), Some(wanted.last));
+    places
+}
+
+#[test]
+fn what_ended_is_told_by_a_range_around_it() {
+    let mut locks = of_two();
+    lock(&mut locks, 1, write(10, 19)).unwrap();
+    lock(&mut locks, 1, read(30, u64::MAX)).unwrap();
+    lock(&mut locks, 2, read(0, 4)).unwrap();
+    let (one, other) = (locks.remove(&[1; 12]), locks.remove(&[2; 12]));
+    let hull = |first, last| Some(ByteRange { first, last });
+    assert_eq!((one.ranges, one.hull), (2, hull(10, u64::MAX)));
+    assert_eq!((one.and(other).ranges, one.and(other).hull), (3, hull(0, u64::MAX)));
+    assert_eq!(other.and(GivenUp::default()), other);
+    assert_eq!(GivenUp::default().and(other), other);
+    assert_eq!(locks.remove(&[1; 12]), GivenUp::default());
+}
+
 #[test]
 fn locks_of_several_owners_are_as_a_map_of_bytes_says() {
     for first_seed in [1, 2, 3, 0x5eed, 0xdead_beef, 0x0123_4567_89ab_cdef] {
@@ -167,6 +205,7 @@ fn locks_of_several_owners_are_as_a_map_of_bytes_says() {
             let owner = random(&mut seed) as usize % OWNERS;
             let (range, name) = (place_range(from, to), owner as u8);
             let kind = if random(&mut seed) & 1 == 0 { LockKind::Read } else { LockKind::Write };
+            assert_eq!(union(&locks, (from, to)), strongest(&model)[from..=to], "{first_seed:#x}");
             if random(&mut seed).is_multiple_of(3) {
                 locks.unlock(&[name; 12], range).unwrap();
                 model[owner][from..=to].fill(None);

@@ -32,12 +32,14 @@ const STEPS: Steps = &[
     ("append in turns", files::append_in_turns),
 ];
 
+/// Of these a client makes locks of ranges, which they are not to a process beside the server.
+const WHOLE_FILE_STEPS: Steps = &[("locks of whole files", locks::whole_files)];
+
 const LOCK_STEPS: Steps = &[
     ("locks that conflict", locks::conflicts),
     ("locks to share, to raise and to lower", locks::shared),
     ("parts of locks", locks::parts),
     ("a lock that is waited for", locks::waiting),
-    ("locks of whole files", locks::whole_files),
     ("locks that go with a close", locks::closed),
     ("locks that go with a process", locks::dead_process),
     ("append under a lock", files::append_under_lock),
@@ -107,8 +109,13 @@ pub(crate) fn main(args: &[String]) -> Step {
         }
         Ok::<(), Failure>(())
     };
-    all(&mut pair, STEPS)?;
+    if !options.mixed {
+        all(&mut pair, STEPS)?;
+    }
     if pair.mount.has(Ability::Locks) {
+        if !options.mixed {
+            all(&mut pair, WHOLE_FILE_STEPS)?;
+        }
         all(&mut pair, LOCK_STEPS)?;
         if fs::exists(SQLITE)? {
             all(&mut pair, &[("a database that both write to", sqlite::torture)])?;
@@ -117,7 +124,7 @@ pub(crate) fn main(args: &[String]) -> Step {
         }
         all(&mut pair, &[("locks that go with a client", locks::dead_client)])?;
     } else {
-        println!("the server has no locks: {} steps are left out", LOCK_STEPS.len() + 2);
+        println!("the server has no locks: {} steps are left out", LOCK_STEPS.len() + 3);
     }
     println!("{passed} steps, {} s", begin.elapsed().as_secs());
     if is_first {
