@@ -15,7 +15,7 @@ pub(crate) fn main(args: &[String]) -> Outcome {
     }
     let sim = ["run", "--release", "--package", "holdfast-sim", "--", "--runs", "10000"];
     process::run(process::cargo().args(sim))?;
-    for (program, only) in [("restart", ""), ("silent", "measured")] {
+    for (program, only) in [("restart", ""), ("silent", "measured"), ("cold", "measured")] {
         let test = ["test", "--release", "--package", "holdfast-net", "--test", program, only];
         let test = [&test[..], &["--", "--nocapture"]].concat();
         process::run(process::cargo().args(test).env("HOLDFAST_SOAK", "1"))?;
