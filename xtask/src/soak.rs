@@ -5,9 +5,9 @@ use crate::{Outcome, guest_test, power_loss, process};
 pub(crate) const HELP: &str = "\
 soak
     The long runs: the simulator over 10,000 seeds, the service stopped and started 200 times
-    under load, what a client notices of another one's file system that hangs, the server
-    restarted 20 times under a guest, its machine cut off 50 times, the mount tests with folders
-    of 100,000 entries, two guests with 1000 transactions each. Hours.";
+    under load, what a client notices of another one's file system that hangs and of its cold
+    files, the server restarted 20 times under a guest, its machine cut off 50 times, the mount
+    tests with folders of 100,000 entries, two guests with 1000 transactions each. Hours.";
 
 pub(crate) fn main(args: &[String]) -> Outcome {
     if !args.is_empty() {
@@ -15,7 +15,7 @@ pub(crate) fn main(args: &[String]) -> Outcome {
     }
     let sim = ["run", "--release", "--package", "holdfast-sim", "--", "--runs", "10000"];
     process::run(process::cargo().args(sim))?;
-    for (program, only) in [("restart", ""), ("silent", "measured")] {
+    for (program, only) in [("restart", ""), ("silent", "measured"), ("cold", "measured")] {
         let test = ["test", "--release", "--package", "holdfast-net", "--test", program, only];
         let test = [&test[..], &["--", "--nocapture"]].concat();
         process::run(process::cargo().args(test).env("HOLDFAST_SOAK", "1"))?;

@@ -8,6 +8,9 @@
 //!
 //! Changes of names and attributes are answered when they are on stable storage: [`Durability`].
 //!
+//! Calls that may wait for the disk are made on threads that may block, as far as the kernel tells
+//! of them before or the clock does afterwards: [`Class`], [`Probes`].
+//!
 //! Lock order (outer first; none is held over a system call):
 //!
 //! ```text

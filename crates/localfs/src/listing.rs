@@ -112,6 +112,13 @@ impl Listing {
             && self.end() == from
     }
 
+    /// Whether this knows of the same version at least as much: another call was faster.
+    fn is_better(&self, other: &Self) -> bool {
+        self.version == other.version
+            && (self.with_handles || !other.with_handles)
+            && (self.complete || self.cookies.len() >= other.cookies.len())
+    }
+
     /// The cookie after its last entry.
     fn end(&self) -> u64 {
         self.cookies.last().copied().unwrap_or(0)
@@ -341,10 +348,82 @@ impl Listings {
         let Part { dir, from, mut added } = part;
         added.complete = complete;
         let mut table = self.lock();
-        if from == 0 { table.insert(dir, added) } else { table.extend(&dir, from, &added) }
+        if from != 0 {
+            table.extend(&dir, from, &added);
+        } else if !table.slot(&dir).is_some_and(|slot| slot.listing.is_better(&added)) {
+            table.insert(dir, added);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VERSION: Version = Version { change: 1, mounts: 0 };
+
+    fn dir(number: u32) -> Handle {
+        Handle::new(&[&[0; 8][..], &number.to_le_bytes(), &[9; 8]].concat()).unwrap()
+    }
+
+    /// Remembers `count` entries after a cookie of a directory.
+    fn list(listings: &Listings, dir: &Handle, from: u64, count: u64, complete: bool) -> bool {
+        let Some(mut part) = listings.begin(dir, VERSION, true, from) else { return false };
+        for cookie in from + 1..=from + count {
+            let handle = cookie.to_le_bytes();
+            part.push(&Entry { name: c"name", cookie, fileid: 1, handle: &handle, node: None });
+        }
+        listings.add(part, complete);
+        true
+    }
+
+    fn known(listings: &Listings, dir: &Handle, cookie: u64) -> Option<usize> {
+        let found = listings.find(dir, VERSION, true, cookie)?;
+        Some(found.entries().count())
+    }
+
+    #[test]
+    fn parts_are_joined_where_the_one_before_ends() {
+        let Some(listings) = Listings::new() else { return };
+        assert!(list(&listings, &dir(0), 0, 5, false));
+        assert!(!list(&listings, &dir(0), 3, 5, false), "it is not known what is between");
+        assert!(!list(&listings, &dir(0), 0, 5, false), "that much is known");
+        assert_eq!(known(&listings, &dir(0), 0), None, "the rest is not known");
+        assert!(list(&listings, &dir(0), 5, 2, true));
+        assert_eq!(known(&listings, &dir(0), 0), Some(7));
+        assert_eq!(known(&listings, &dir(0), 5), Some(2));
+        assert_eq!(known(&listings, &dir(0), 7), Some(0));
+        assert_eq!(known(&listings, &dir(0), 8), None, "no entry has that cookie");
+        let later = Version { change: 2, ..VERSION };
+        assert!(listings.find(&dir(0), later, true, 0).is_none());
+        let mounted = Version { mounts: 1, ..VERSION };
+        assert!(listings.find(&dir(0), mounted, true, 0).is_none());
+    }
+
+    #[test]
+    fn listings_stay_within_their_bytes_and_what_is_used_stays_longest() {
+        let Some(listings) = Listings::new() else { return };
+        assert!(list(&listings, &dir(0), 0, 5_000, true));
+        for number in 1..200 {
+            assert!(list(&listings, &dir(number), 0, 5_000, true));
+            assert_eq!(known(&listings, &dir(0), 0), Some(5_000));
+            let table = listings.lock();
+            let sum: usize = table.slots.iter().map(|slot| slot.listing.bytes()).sum();
+            assert_eq!((table.bytes, table.index.len()), (sum, table.slots.len()));
+            assert!(sum <= ALL_BYTES);
+        }
+        assert_eq!(known(&listings, &dir(1), 0), None);
+        // One that is too large is not kept, at once or in parts.
+        let too_many = (ONE_BYTES / size_of::<Node>()) as u64;
+        assert!(list(&listings, &dir(500), 0, too_many, true));
+        assert_eq!(known(&listings, &dir(500), 0), None);
+        let half = too_many / 2 + 1;
+        assert!(list(&listings, &dir(500), 0, half, false));
+        assert!(list(&listings, &dir(500), half, half, true));
+        assert_eq!(known(&listings, &dir(500), 0), None);
     }
 }

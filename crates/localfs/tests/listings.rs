@@ -15,10 +15,13 @@ const ROOT: Cred = Cred::ROOT;
 const BOTH: Want = Want { attr: true, handle: true };
 const FILES: usize = 300;
 
+/// Name, cookie, file id, attributes and handle.
+type Detail = (Vec<u8>, u64, u64, Option<Result<Attr>>, Option<Handle>);
+
 /// Entries with their attributes, as long as there is room.
 struct Details {
     room: usize,
-    entries: Vec<(Vec<u8>, u64, u64, Option<Result<Attr>>, Option<Handle>)>,
+    entries: Vec<Detail>,
 }
 
 impl DirSink for Details {
@@ -42,10 +45,10 @@ fn all(fs: &LocalFs) -> Details {
     details(fs, &ROOT, 0, usize::MAX, BOTH)
 }
 
-/// Whether directories there are remembered: not those of an overlay.
+/// Whether directories there are remembered: on tmpfs, ext4, XFS and btrfs.
 fn remembers(below: &Path) -> bool {
-    const OVERLAY: u32 = 0x794c_7630;
-    rustix::fs::statfs(below).is_ok_and(|stat| stat.f_type as u32 != OVERLAY)
+    const KINDS: [u32; 4] = [0x0102_1994, 0xef53, 0x5846_5342, 0x9123_683e];
+    rustix::fs::statfs(below).is_ok_and(|stat| KINDS.contains(&(stat.f_type as u32)))
 }
 
 /// A directory of so many files on a disk and one in memory, with both kinds of handles.

@@ -58,6 +58,8 @@ pub(crate) struct Client {
     stream: Option<TcpStream>,
     xid: u32,
     session: Option<(SessionId, u32)>,
+    /// Whether the server is to remember its replies, which must be short then.
+    pub(crate) is_cached: bool,
     /// How often it began anew.
     pub(crate) sessions: usize,
 }
@@ -65,7 +67,16 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) fn new(addr: SocketAddr, name: &str, minor: u32) -> Self {
         let name = name.to_owned();
-        Self { addr, name, minor, stream: None, xid: 0, session: None, sessions: 0 }
+        Self {
+            addr,
+            name,
+            minor,
+            stream: None,
+            xid: 0,
+            session: None,
+            is_cached: true,
+            sessions: 0,
+        }
     }
 
     /// Sends a compound behind a SEQUENCE until it is answered, or its session is gone.
@@ -74,8 +85,9 @@ impl Client {
             Some(session) => session,
             None => self.establish()?,
         };
+        let cachethis = self.is_cached;
         let sequence =
-            SequenceArgs { sessionid, sequenceid, slotid: 0, highest_slotid: 0, cachethis: true };
+            SequenceArgs { sessionid, sequenceid, slotid: 0, highest_slotid: 0, cachethis };
         let all: Vec<_> = std::iter::once(Op::Sequence(sequence)).chain(ops.to_vec()).collect();
         loop {
             let reply = self.call(&all)?;
