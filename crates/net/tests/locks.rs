@@ -111,7 +111,8 @@ fn now<T>(reply: impl Future<Output = holdfast_vfs::Result<T>>) -> T {
 struct Both {
     process: Process,
     service: Service,
-    runtime: Runtime,
+    /// Has the threads.
+    _runtime: Runtime,
     dir: Dir,
 }
 
@@ -121,15 +122,14 @@ impl Both {
         let (dir, runtime) = (Dir::new(), Runtime::start(runtime).unwrap());
         let fs = Arc::new(local_fs(&dir, &runtime));
         let service = runtime.serve(serve, |server| server.root(fs).lease(lease)).unwrap();
-        Self { process: Process::new(&dir, &runtime), service, runtime, dir }
+        Self { process: Process::new(&dir, &runtime), service, _runtime: runtime, dir }
     }
 
     fn opener(&self, name: &str) -> Opener {
         let mut client = Client::new(self.service.local_addrs()[0], name, 1);
         let reply = client.open(b"file", ShareAccess::BOTH).unwrap();
-        let fh = reply.find(OpNum::GETFH, |body| match body {
-            OpBody::GetFh(got) => Some(got.object.to_vec()),
-            _ => None,
+        let fh = reply.find(OpNum::GETFH, |body| {
+            if let OpBody::GetFh(got) = body { Some(got.object.to_vec()) } else { None }
         });
         Opener { open: opened(&reply, |ok| ok.stateid), client, fh }
     }
@@ -191,23 +191,23 @@ impl Opener {
 #[track_caller]
 fn granted(reply: &Reply) -> Stateid {
     assert_eq!(reply.status(), Status::OK);
-    reply.find(OpNum::LOCK, |body| match body {
-        OpBody::Lock(ok) => Some(ok.lock_stateid),
-        _ => None,
-    })
+    reply.find(
+        OpNum::LOCK,
+        |body| {
+            if let OpBody::Lock(ok) = body { Some(ok.lock_stateid) } else { None }
+        },
+    )
 }
 
 /// The bytes and the kind of a lock in the way, which is a local process's.
 #[track_caller]
 fn denied_by_process(reply: &Reply, num: OpNum) -> (Bytes, LockType) {
     assert_eq!(reply.status(), Status::DENIED);
-    reply.find(num, |body| match body {
-        OpBody::LockDenied(denied) => {
-            let owner = (denied.owner.clientid, denied.owner.owner);
-            assert_eq!(owner, (ClientId(0), &b"local process"[..]));
-            Some(((denied.offset, denied.length), denied.locktype))
-        }
-        _ => None,
+    reply.find(num, |body| {
+        let OpBody::LockDenied(denied) = body else { return None };
+        let owner = (denied.owner.clientid, denied.owner.owner);
+        assert_eq!(owner, (ClientId(0), &b"local process"[..]));
+        Some(((denied.offset, denied.length), denied.locktype))
     })
 }
 

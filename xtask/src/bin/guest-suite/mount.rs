@@ -54,7 +54,9 @@ impl Mount {
 
     /// A path in the folder of this run.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.point.join(format!("run-{}", self.options.version)).join(name)
+        // Two of a pair meet in one folder.
+        let run = if self.options.mixed { "mixed" } else { &self.options.version };
+        self.point.join(format!("run-{run}")).join(name)
     }
 
     /// Makes the folder of this run: what a failed one has left does not disturb it.

@@ -156,7 +156,7 @@ fn is_free(model: &Model, owner: usize, (from, to): (usize, usize), kind: LockKi
 fn strongest(model: &Model) -> Vec<Option<LockKind>> {
     let of = |place| {
         let held = || model.iter().filter_map(|places: &[_; PLACES]| places[place]);
-        held().find(|kind| *kind == LockKind::Write).or(held().next())
+        held().find(|kind| *kind == LockKind::Write).or_else(|| held().next())
     };
     (0..PLACES).map(of).collect()
 }
