@@ -10,6 +10,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
+use crate::attr::kind;
 use crate::cache::Node;
 use crate::core::{Core, INSIDE};
 use crate::errno::{Meaning, error};
@@ -96,7 +97,7 @@ impl Core {
 
     /// A descriptor to list a directory by, if whoever this thread acts as may; it may act as the
     /// server afterwards.
-    fn open_listing(&self, node: &Node) -> Result<OwnedFd> {
+    pub(crate) fn open_listing(&self, node: &Node) -> Result<OwnedFd> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let open = || openat2(node.fd(), c".", flags, Mode::empty(), INSIDE);
         match self.descriptor(open) {
@@ -136,7 +137,8 @@ impl Core {
             },
             (Some(table), Some(Ok(stat))) => self.number(dir).ok().map(|parent| {
                 let identity = self.identify(fd, name, stat);
-                self.minter.process(table.identify(identity, parent, name.to_bytes()))
+                let id = table.identify(identity, parent, name.to_bytes(), kind(stat));
+                self.handle_of(id, &identity)
             }),
             (Some(_), _) => None,
         };
@@ -144,7 +146,7 @@ impl Core {
         Some((attr.map(|stat| stat.map(|stat| self.attr(&stat)).map_err(error)), handle))
     }
 
-    fn is_hidden(&self, stat: &Statx) -> bool {
+    pub(crate) fn is_hidden(&self, stat: &Statx) -> bool {
         stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT) || self.is_foreign(stat)
     }
 
@@ -165,7 +167,7 @@ impl Core {
     }
 }
 
-fn stat_name(dir: BorrowedFd<'_>, name: &CStr) -> rustix::io::Result<Statx> {
+pub(crate) fn stat_name(dir: BorrowedFd<'_>, name: &CStr) -> rustix::io::Result<Statx> {
     let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
     statx(dir, name, flags, StatxFlags::BASIC_STATS | StatxFlags::BTIME)
 }

@@ -14,6 +14,7 @@ use holdfast_vfs::{
 use crate::core::Core;
 use crate::dir::OwnedEntry;
 use crate::flush::Changed;
+use crate::index::IndexCounts;
 use crate::io::{Progress, Wait};
 use crate::name::Name;
 use crate::names::Making;
@@ -98,6 +99,9 @@ impl LocalFs {
     ) -> std::result::Result<Self, OpenError> {
         let (core, prompt) = start::open(path, &*world, &options)?;
         let core = Arc::new(core);
+        if let Some(index) = core.index() {
+            index.attach(&core, &world);
+        }
         let waits = options.durability == Durability::Sync && !core.volatile && !core.read_only;
         let group = waits.then(|| Group::new(core.clone(), world.clone()));
         Ok(Self { core, world, prompt, group })
@@ -105,7 +109,17 @@ impl LocalFs {
 
     /// What its handles are made of.
     pub fn mode(&self) -> Mode {
-        if self.core.table.is_some() { Mode::ProcessHandles } else { Mode::KernelHandles }
+        match (&self.core.table, self.core.index()) {
+            (None, _) => Mode::KernelHandles,
+            (Some(_), Some(_)) => Mode::IndexedHandles,
+            (Some(_), None) => Mode::ProcessHandles,
+        }
+    }
+
+    /// What its index did so far, if it has one.
+    pub fn index(&self) -> Option<IndexCounts> {
+        let table = self.core.table.as_ref()?;
+        Some(table.index()?.counts(table))
     }
 
     /// Whether callers act with their own rights. If not, all act with the server's.
@@ -122,7 +136,7 @@ impl LocalFs {
         &'a self,
         job: impl FnOnce(&Arc<Core>) -> Result<T> + Send + 'static,
     ) -> Reply<'a, T> {
-        if self.prompt { Reply::now(job(&self.core)) } else { self.block(job) }
+        if self.prompt { Reply::now(recorded(&self.core, job)) } else { self.block(job) }
     }
 
     fn block<'a, T: Send + 'static>(
@@ -130,7 +144,7 @@ impl LocalFs {
         job: impl FnOnce(&Arc<Core>) -> Result<T> + Send + 'static,
     ) -> Reply<'a, T> {
         let core = self.core.clone();
-        Reply::later(offload(&*self.world, move || job(&core)))
+        Reply::later(offload(&*self.world, move || recorded(&core, job)))
     }
 
     /// Makes a change, and answers when it is on stable storage.
@@ -139,7 +153,7 @@ impl LocalFs {
         job: impl FnOnce(&Arc<Core>) -> Result<Changed<T>> + Send + 'static,
     ) -> Reply<'a, T> {
         if self.prompt {
-            return self.settle(ready!(job(&self.core)));
+            return self.settle(ready!(recorded(&self.core, job)));
         }
         let making = self.block(job);
         Reply::later(async move { self.settle(making.await?).await })
@@ -200,6 +214,23 @@ impl LocalFs {
             core.settle(&file, written, stability)
         })
     }
+}
+
+impl Drop for LocalFs {
+    fn drop(&mut self) {
+        if let Some(table) = &self.core.table
+            && let Some(index) = table.index()
+        {
+            index.close(table);
+        }
+    }
+}
+
+/// Does a job, and records the handles that its answer may show.
+fn recorded<T>(core: &Arc<Core>, job: impl FnOnce(&Arc<Core>) -> Result<T>) -> Result<T> {
+    let result = job(core);
+    core.record_handles();
+    result
 }
 
 impl FileSystem for LocalFs {
@@ -327,7 +358,9 @@ impl FileSystem for LocalFs {
     ) -> Reply<'a, DirEnd> {
         if self.prompt {
             let mut take = |entry: &DirEntry<'_>| sink.entry(entry);
-            return Reply::now(self.core.readdir(cred, dir, cookie, room, want, &mut take));
+            let end = self.core.readdir(cred, dir, cookie, room, want, &mut take);
+            self.core.record_handles();
+            return Reply::now(end);
         }
         let (cred, dir) = (*cred, *dir);
         let listing = self.block(move |core| {

@@ -8,11 +8,13 @@
 //!
 //! Changes of names and attributes are answered when they are on stable storage: [`Durability`].
 //!
-//! Lock order (outer first; none is held over a system call):
+//! Lock order (outer first; none is held over a system call, but the log's over its own):
 //!
 //! ```text
 //! changes that gather, one who waits for them: neither with any other
-//! table of process handles
+//! log of the index
+//! questions to the index, a scan between its turns: neither with any other
+//! table of handles that are not the kernel's
 //! cache shard
 //! node: its writer
 //! ```
@@ -27,6 +29,7 @@ mod errno;
 mod flush;
 mod fs;
 mod handle;
+mod index;
 mod io;
 mod lookup;
 mod name;
@@ -45,5 +48,6 @@ mod xattr;
 
 pub use cred::prepare_thread;
 pub use fs::LocalFs;
+pub use index::{IndexCounts, IndexOptions};
 pub use options::{Durability, Mode, OpenError, Options};
 pub use stable::Flushed;

@@ -16,6 +16,7 @@ use crate::core::{Core, NAMES, Stamps, device, stat_fd};
 use crate::cred::Identity;
 use crate::flush::{Journal, ext4_has_journal};
 use crate::handle::Minter;
+use crate::index::Index;
 use crate::options::{Durability, OpenError, Options};
 use crate::sys;
 use crate::table::Table;
@@ -74,7 +75,13 @@ fn probe(
         Some((handle, mount_id)) => (None, Some(mount_id), handle),
         None => {
             let root = stamps.identify(&minter, mount.as_fd(), c"", &stat);
-            (Some(Table::new(root)), None, minter.process(Table::ROOT))
+            match options.index.as_ref().filter(|_| stamps.are_lasting(&stat)) {
+                Some(index) => {
+                    let handle = minter.durable(&root);
+                    (Some(Index::open(index, minter.seal(), root)), None, handle)
+                }
+                None => (Some(Table::new(root)), None, minter.process(Table::ROOT)),
+            }
         }
     };
     let proc_fds = proc_fds();
@@ -82,7 +89,8 @@ fn probe(
     let cache = Cache::new(options.fd_budget.unwrap_or_else(budget).max(1));
     let root = cache.insert(Node::new(named, handle, kind(&stat)));
     let syncs = options.durability == Durability::Sync && !options.read_only;
-    let mut properties = properties(&statfs, table.is_none());
+    let is_durable = table.as_ref().is_none_or(|table| table.index().is_some());
+    let mut properties = properties(&statfs, is_durable);
     properties.xattrs = proc_fds.is_some() && crate::xattr::works(mount.as_fd());
     let core = Core {
         root,
@@ -141,7 +149,8 @@ fn stamps(mount: &OwnedFd, kind_of_fs: u32) -> Stamps {
     let works = |flags: i32| {
         sys::name_to_handle_at(mount.as_fd(), c"", libc::AT_EMPTY_PATH | flags).is_ok()
     };
-    [HANDLE_FID, 0].into_iter().find(|flags| works(*flags)).map_or(Stamps::Born, Stamps::Handle)
+    // The plain one first: it is the same under kernels that do not know the other.
+    [0, HANDLE_FID].into_iter().find(|flags| works(*flags)).map_or(Stamps::Born, Stamps::Handle)
 }
 
 /// Where descriptors can be opened again. It is a process's own directory: a `/proc` of another
