@@ -96,7 +96,7 @@ impl Inner {
         }
         if is_directory { &mut self.directories } else { &mut self.files }.push_back(id);
         while self.entries.len() > self.most {
-            let Some(id) = self.whose_turn() else { break };
+            let Some(id) = self.whose_turn(id) else { break };
             self.remove(id);
         }
     }
@@ -114,14 +114,15 @@ impl Inner {
     }
 
     /// Who is to be forgotten: what was not asked for since its last turn, files before
-    /// directories, since what is below a directory needs it.
-    fn whose_turn(&mut self) -> Option<u64> {
+    /// directories, since what is below a directory needs it. Not who has just come.
+    fn whose_turn(&mut self, newest: u64) -> Option<u64> {
         let many_files = self.files.len() > self.most / 4;
         let queue = if many_files { &mut self.files } else { &mut self.directories };
-        for _ in 0..=2 * queue.len() {
+        for _ in 0..2 * queue.len() + 2 {
             let id = queue.pop_front()?;
             let was_used = self.entries.get_mut(&id).map(|entry| std::mem::take(&mut entry.used));
             match was_used {
+                Some(false) if id == newest => queue.push_back(id),
                 Some(true) => queue.push_back(id),
                 Some(false) => return Some(id),
                 None => {}

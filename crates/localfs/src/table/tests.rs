@@ -64,6 +64,18 @@ fn directories_alone_do_not_fill_it() {
 }
 
 #[test]
+fn a_new_entry_stays_where_all_others_are_in_use() {
+    let table = bounded(100);
+    let ids: Vec<u64> =
+        (100..199).map(|ino| table.identify(identity(ino), Table::ROOT, b"f", FILE)).collect();
+    for ino in 200..300 {
+        ids.iter().for_each(|id| drop(table.entry(*id)));
+        let id = table.identify(identity(ino), Table::ROOT, b"f", FILE);
+        assert!(table.entry(id).is_some(), "{ino}");
+    }
+}
+
+#[test]
 fn what_comes_and_goes_leaves_nothing() {
     let table = bounded(1 << 20);
     for ino in 100..10_000 {
