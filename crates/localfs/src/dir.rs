@@ -97,7 +97,7 @@ impl Core {
 
     /// A descriptor to list a directory by, if whoever this thread acts as may; it may act as the
     /// server afterwards.
-    pub(crate) fn open_listing(&self, node: &Node) -> Result<OwnedFd> {
+    fn open_listing(&self, node: &Node) -> Result<OwnedFd> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let open = || openat2(node.fd(), c".", flags, Mode::empty(), INSIDE);
         match self.descriptor(open) {

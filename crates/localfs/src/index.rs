@@ -101,7 +101,7 @@ impl Index {
         Self {
             options,
             seal,
-            kept: Mutex::new(Kept { log: None, is_incomplete: false, retry_at: COMPACT_MIN }),
+            kept: Mutex::new(Kept { log: None, is_incomplete: false, retry_at: 0 }),
             written: AtomicU64::new(0),
             questions: Mutex::default(),
             walk: Mutex::default(),
@@ -126,14 +126,14 @@ impl Index {
         }
         let mut kept = self.kept();
         let (records, noted) = table.take_untold();
-        if let Some(log) = kept.log.as_mut().filter(|_| !records.is_empty())
-            && let Err(error) = log.append(&records)
-        {
+        let appended = kept.log.as_mut().map_or(Ok(()), |log| log.append(&records));
+        self.written.store(noted, Ordering::Release);
+        // What is missing is made good when the disk takes records again.
+        let is_due = appended.is_ok() && is_due(&kept, table);
+        if let Err(error) = appended {
             kept.is_incomplete = true;
             self.failed(&error);
         }
-        self.written.store(noted, Ordering::Release);
-        let is_due = is_due(&kept, table);
         drop(kept);
         if is_due {
             self.start();
@@ -162,16 +162,22 @@ impl Index {
             return Ok(());
         };
         let mut new = Log::create(&path, &self.seal)?;
-        for numbers in table.numbers().chunks(1024) {
-            new.append(&table.records(numbers))?;
+        if let Err(error) = copy(table, &mut new) {
+            new.discard();
+            return Err(error);
         }
         let mut kept = self.kept();
         // It may have been closed since.
-        if let Some(log) = kept.log.as_mut() {
-            // What was recorded meanwhile, some of it for the second time.
-            new.append_from(log, start)?;
-            *log = new.install(&path)?;
+        let Some(log) = kept.log.as_mut() else {
+            new.discard();
+            return Ok(());
+        };
+        // What was recorded meanwhile, some of it for the second time.
+        if let Err(error) = new.append_from(log, start) {
+            new.discard();
+            return Err(error);
         }
+        *log = new.install(&path)?;
         Ok(())
     }
 
@@ -278,10 +284,15 @@ impl Drop for Turn {
     }
 }
 
+/// Writes all entries to a new log.
+fn copy(table: &Table, new: &mut Log) -> io::Result<()> {
+    table.numbers().chunks(1024).try_for_each(|numbers| new.append(&table.records(numbers)))
+}
+
 fn is_due(kept: &Kept, table: &Table) -> bool {
     let Some(log) = &kept.log else { return false };
     let is_wasteful = log.len() > table.live().saturating_mul(2).max(COMPACT_MIN);
-    log.len() >= kept.retry_at && is_wasteful || kept.is_incomplete && log.len() >= kept.retry_at
+    log.len() >= kept.retry_at && (is_wasteful || kept.is_incomplete)
 }
 
 /// Whether a log begins with this directory as its root.

@@ -24,8 +24,9 @@ pub struct Options {
     /// Acts as an unprivileged server would, whatever the process may do.
     pub force_unprivileged: bool,
     /// Keeps handles good over a restart where the server may not open by the kernel's; `None`:
-    /// such handles end with the process. Not on overlay file systems: there a file that is first
-    /// written changes all that tells it from others.
+    /// such handles end with the process. Only on file systems that are known to keep what tells
+    /// an object from others: ext2 to ext4, XFS, btrfs, F2FS, bcachefs, ZFS, tmpfs, NFS. An
+    /// overlay changes it when a file is first written.
     pub index: Option<IndexOptions>,
     /// Whether changes of names and attributes are on stable storage before they are answered.
     pub durability: Durability,

@@ -26,6 +26,9 @@ const XFS: u32 = 0x5846_5342;
 const BTRFS: u32 = 0x9123_683e;
 const TMPFS: u32 = 0x0102_1994;
 const F2FS: u32 = 0xf2f5_2010;
+const BCACHEFS: u32 = 0xca45_1a4e;
+const ZFS: u32 = 0x2fc1_2fc1;
+const NFS: u32 = 0x6969;
 const OVERLAY: u32 = 0x794c_7630;
 const RAMFS: u32 = 0x8584_58f6;
 
@@ -75,7 +78,7 @@ fn probe(
         Some((handle, mount_id)) => (None, Some(mount_id), handle),
         None => {
             let root = stamps.identify(&minter, mount.as_fd(), c"", &stat);
-            match options.index.as_ref().filter(|_| stamps.are_lasting(&stat)) {
+            match options.index.as_ref().filter(|_| is_lasting(kind_of_fs, stamps, &stat)) {
                 Some(index) => {
                     let handle = minter.durable(&root);
                     (Some(Index::open(index, minter.seal(), root)), None, handle)
@@ -151,6 +154,13 @@ fn stamps(mount: &OwnedFd, kind_of_fs: u32) -> Stamps {
     };
     // The plain one first: it is the same under kernels that do not know the other.
     [0, HANDLE_FID].into_iter().find(|flags| works(*flags)).map_or(Stamps::Born, Stamps::Handle)
+}
+
+/// Whether inode and stamp tell an object from all others for good. Elsewhere (FUSE, FAT) they may
+/// be made up anew when the kernel or a daemon next hears of the object.
+fn is_lasting(kind_of_fs: u32, stamps: Stamps, root: &Statx) -> bool {
+    let is_known = matches!(kind_of_fs, EXT4 | XFS | BTRFS | TMPFS | F2FS | BCACHEFS | ZFS | NFS);
+    is_known && stamps.are_lasting(root)
 }
 
 /// Where descriptors can be opened again. It is a process's own directory: a `/proc` of another

@@ -2,7 +2,7 @@
 //! anew. Nothing is forced to the disk: after a power cut a scan finds what is missing.
 
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions, rename};
+use std::fs::{File, OpenOptions, remove_file, rename};
 use std::io::{self, BufReader, ErrorKind, Read};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -58,11 +58,22 @@ impl Log {
         let mut name = OsString::from(path);
         name.push(".new");
         let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(true).mode(0o600);
+        options.read(true).write(true).create_new(true).mode(0o600);
         let path = PathBuf::from(name);
+        // One that was not finished, or is another's who is about to end.
+        match remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
         let mut log = Self { file: options.open(&path)?, path, len: 0 };
         log.append(&seal.header())?;
         Ok(log)
+    }
+
+    /// Removes a new log that could not be finished.
+    pub(crate) fn discard(self) {
+        // If it stays it takes room, until the next one removes it.
+        let _ = remove_file(&self.path);
     }
 
     /// Puts it in the place of another.

@@ -101,6 +101,11 @@ impl Questions {
         self.asked.retain(|_, asked| *asked + KEPT >= number);
     }
 
+    /// A scan could not see all, for want of memory or descriptors: it answers nobody.
+    pub(crate) fn give_up(&mut self, now: Instant, pause: Duration) {
+        self.next_at = now.checked_add(pause);
+    }
+
     /// How many scans have ended.
     pub(crate) const fn ended(&self) -> u64 {
         self.ended
@@ -155,6 +160,16 @@ mod tests {
         questions.ask(identity(u64::MAX));
         assert!(!questions.wants(now + pause - Duration::from_nanos(1)));
         assert!(questions.wants(now + pause));
+    }
+
+    #[test]
+    fn a_scan_that_could_not_see_all_answers_nobody() {
+        let (mut questions, now) = (Questions::default(), Instant::now());
+        questions.ask(identity(1));
+        questions.begin();
+        questions.give_up(now, Duration::from_secs(1));
+        assert_eq!(questions.ask(identity(1)), Answer::Wait);
+        assert!(!questions.wants(now) && questions.wants(now + Duration::from_secs(1)));
     }
 
     #[test]

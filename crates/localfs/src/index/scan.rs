@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use holdfast_vfs::FileKind;
 use rustix::fs::{Mode, OFlags, RawDir, SeekFrom, openat2, seek};
+use rustix::io::{Errno, Result};
 
 use super::Index;
 use crate::attr::kind;
@@ -51,6 +52,16 @@ pub(super) struct Walk {
     levels: Vec<Level>,
     /// How much of this turn is left.
     left: usize,
+    /// Whether something was not seen that another time may be.
+    is_blind: bool,
+}
+
+impl Walk {
+    /// Notes why something was not seen.
+    fn missed(&mut self, errno: Errno) {
+        let passes = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::INTR, Errno::AGAIN];
+        self.is_blind |= passes.contains(&errno);
+    }
 }
 
 impl Core {
@@ -78,61 +89,79 @@ impl Core {
                 return end(index, &walk);
             }
             walk.passes += 1;
-            walk.levels.extend(self.top());
+            match self.top() {
+                Ok(top) => walk.levels.push(top),
+                Err(errno) => walk.missed(errno),
+            }
         }
         *index.walk() = Some(walk);
         true
     }
 
-    fn top(&self) -> Option<Level> {
-        let ino = stat_fd(self.root.fd()).ok()?.stx_ino;
-        Some(Level::new(b"", Table::ROOT, ino, self.open_listing(&self.root).ok()?))
+    fn top(&self) -> Result<Level> {
+        let ino = stat_fd(self.root.fd())?.stx_ino;
+        Ok(Level::new(b"", Table::ROOT, ino, self.open_top()?))
+    }
+
+    fn open_top(&self) -> Result<OwnedFd> {
+        self.descriptor(|| openat2(self.root.fd(), c".", LISTING, Mode::empty(), INSIDE))
     }
 
     /// One read, one directory entered or one left; `false` when all of it was seen.
     fn step(&self, table: &Table, index: &Index, walk: &mut Walk) -> bool {
         let depth = walk.levels.len();
-        let Some(level) = walk.levels.last_mut() else { return false };
-        if level.fd.is_none() && self.open_again(&mut walk.levels).is_none() {
-            // Somebody moved it: it is seen elsewhere, or on the next pass.
+        let Some(level) = walk.levels.last() else { return false };
+        if level.fd.is_none()
+            && let Err(errno) = self.open_again(&mut walk.levels)
+        {
+            // Perhaps somebody moved it: it is seen elsewhere, or on the next pass.
+            walk.missed(errno);
             walk.levels.pop();
             return true;
         }
         let Some(level) = walk.levels.last_mut() else { return false };
         let Some(fd) = level.fd.take() else { return false };
-        let entered = if let Some(name) = level.below.pop() {
+        if let Some(name) = level.below.pop() {
             walk.left = walk.left.saturating_sub(1);
-            self.enter(table, (fd.as_fd(), level.id), &name).filter(|_| depth < DEPTH)
+            let entered = self.enter(table, (fd.as_fd(), level.id), &name);
+            level.fd = Some(fd);
+            match entered {
+                Ok(entered) if depth < DEPTH => walk.levels.push(entered),
+                Ok(_) => {}
+                Err(errno) => walk.missed(errno),
+            }
+            if let Some(too_many) = walk.levels.len().checked_sub(OPEN_MAX + 1) {
+                walk.levels[too_many].fd = None;
+            }
         } else if level.is_read {
             walk.levels.pop();
-            return true;
         } else {
-            let seen = self.read_some(table, index, fd.as_fd(), level);
-            walk.left = walk.left.saturating_sub(seen);
-            None
-        };
-        level.fd = Some(fd);
-        if let Some(entered) = entered {
-            walk.levels.push(entered);
-            if let Some(too_many) = depth.checked_sub(OPEN_MAX) {
-                walk.levels[too_many].fd = None;
+            let read = self.read_some(table, index, fd.as_fd(), level);
+            level.fd = Some(fd);
+            walk.left = walk.left.saturating_sub(*read.as_ref().unwrap_or(&1));
+            if let Err(errno) = read {
+                level.is_read = true;
+                walk.missed(errno);
             }
         }
         true
     }
 
-    fn enter(&self, table: &Table, above: (BorrowedFd<'_>, u64), name: &[u8]) -> Option<Level> {
+    fn enter(&self, table: &Table, above: (BorrowedFd<'_>, u64), name: &[u8]) -> Result<Level> {
         let fd = self.open_below(above.0, name)?;
-        let stat = stat_fd(fd.as_fd()).ok().filter(|stat| !self.is_foreign(stat))?;
+        let stat = stat_fd(fd.as_fd())?;
+        if self.is_foreign(&stat) {
+            return Err(Errno::XDEV);
+        }
         let identity = self.identify(fd.as_fd(), c"", &stat);
         let id = table.identify(identity, above.1, name, FileKind::Directory);
-        Some(Level::new(name, id, stat.stx_ino, fd))
+        Ok(Level::new(name, id, stat.stx_ino, fd))
     }
 
     /// Opens the lowest level again, by the names of those above it.
-    fn open_again(&self, levels: &mut [Level]) -> Option<()> {
-        let last = levels.len().checked_sub(1)?;
-        let mut here = self.open_listing(&self.root).ok()?;
+    fn open_again(&self, levels: &mut [Level]) -> Result<()> {
+        let last = levels.len().checked_sub(1).ok_or(Errno::NOENT)?;
+        let mut here = self.open_top()?;
         for at in 1..=last {
             let next = self.open_below(here.as_fd(), &levels[at].name)?;
             let above = std::mem::replace(&mut here, next);
@@ -140,17 +169,16 @@ impl Core {
                 levels[at - 1].fd = Some(above);
             }
         }
-        if stat_fd(here.as_fd()).ok()?.stx_ino != levels[last].ino {
-            return None;
+        if stat_fd(here.as_fd())?.stx_ino != levels[last].ino {
+            return Err(Errno::NOENT);
         }
         levels[last].fd = Some(here);
-        Some(())
+        Ok(())
     }
 
-    fn open_below(&self, above: BorrowedFd<'_>, name: &[u8]) -> Option<OwnedFd> {
-        let name = Name::new(name).ok()?;
-        let open = || openat2(above, name.as_c_str(), LISTING, Mode::empty(), INSIDE);
-        self.descriptor(open).ok()
+    fn open_below(&self, above: BorrowedFd<'_>, name: &[u8]) -> Result<OwnedFd> {
+        let name = Name::new(name).map_err(|_| Errno::NOENT)?;
+        self.descriptor(|| openat2(above, name.as_c_str(), LISTING, Mode::empty(), INSIDE))
     }
 
     /// Reads on in a directory; answers how many entries were seen.
@@ -160,19 +188,17 @@ impl Core {
         index: &Index,
         fd: BorrowedFd<'_>,
         level: &mut Level,
-    ) -> usize {
+    ) -> Result<usize> {
         let mut buffer = Vec::with_capacity(BATCH);
         let mut seen = 1;
-        if seek(fd, SeekFrom::Start(level.offset)).is_err() {
-            level.is_read = true;
-            return seen;
-        }
+        seek(fd, SeekFrom::Start(level.offset))?;
         let mut listing = RawDir::new(fd, buffer.spare_capacity_mut());
         loop {
-            let Some(Ok(entry)) = listing.next() else {
+            let Some(entry) = listing.next() else {
                 level.is_read = true;
-                return seen;
+                return Ok(seen);
             };
+            let entry = entry?;
             seen += 1;
             level.offset = entry.next_entry_cookie();
             let name = entry.file_name();
@@ -180,7 +206,7 @@ impl Core {
                 level.below.push(name.to_bytes().into());
             }
             if listing.is_buffer_empty() {
-                return seen;
+                return Ok(seen);
             }
         }
     }
@@ -230,7 +256,7 @@ fn begin(index: &Index) -> Option<Walk> {
         return None;
     }
     let number = questions.begin();
-    Some(Walk { number, passes: 0, began, levels: Vec::new(), left: 0 })
+    Some(Walk { number, passes: 0, began, levels: Vec::new(), left: 0, is_blind: false })
 }
 
 /// Whether another scan may begin at once.
@@ -238,6 +264,10 @@ fn end(index: &Index, walk: &Walk) -> bool {
     let pause = walk.began.elapsed().max(index.options.scan_pause);
     let now = Instant::now();
     let mut questions = index.questions();
-    questions.end(walk.number, now, pause);
+    if walk.is_blind {
+        questions.give_up(now, pause);
+    } else {
+        questions.end(walk.number, now, pause);
+    }
     questions.wants(now)
 }
