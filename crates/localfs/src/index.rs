@@ -207,7 +207,7 @@ impl Index {
         IndexCounts {
             entries: table.len(),
             log_bytes: self.kept().log.as_ref().map_or(0, Log::len),
-            scans: self.questions().ended(),
+            scans: self.questions().begun(),
             failures: self.failures.load(Ordering::Relaxed),
         }
     }

@@ -59,7 +59,7 @@ pub struct IndexCounts {
     pub entries: usize,
     /// Bytes of its log.
     pub log_bytes: u64,
-    /// Scans that were made.
+    /// Scans that were begun.
     pub scans: u64,
     /// How often its log could not be read or written.
     pub failures: u64,

@@ -60,9 +60,14 @@ impl Questions {
         }
     }
 
-    /// It has been found. Whether somebody had asked.
-    pub(crate) fn found(&mut self, identity: &Identity) -> bool {
-        self.asked.remove(identity).is_some()
+    /// Whether somebody waits to hear of it.
+    pub(crate) fn is_asked(&self, identity: &Identity) -> bool {
+        self.asked.contains_key(identity)
+    }
+
+    /// It has been found.
+    pub(crate) fn found(&mut self, identity: &Identity) {
+        self.asked.remove(identity);
     }
 
     /// Its last name was removed, and nothing has it open: no scan need look for it.
@@ -106,9 +111,9 @@ impl Questions {
         self.next_at = now.checked_add(pause);
     }
 
-    /// How many scans have ended.
-    pub(crate) const fn ended(&self) -> u64 {
-        self.ended
+    /// How many scans have begun.
+    pub(crate) const fn begun(&self) -> u64 {
+        self.begun
     }
 }
 
@@ -134,7 +139,9 @@ mod tests {
         assert_eq!(questions.ask(identity(2)), Answer::Wait);
         assert!(questions.wants(now));
         let second = questions.begin();
-        assert!(questions.found(&identity(2)) && !questions.misses(second));
+        assert!(questions.is_asked(&identity(2)) && questions.misses(second));
+        questions.found(&identity(2));
+        assert!(!questions.misses(second));
         questions.end(second, now, Duration::ZERO);
         assert!(!questions.wants(now));
         // Whoever asks again begins again.

@@ -225,7 +225,7 @@ impl Core {
         let stat = stat_name(fd, name).ok().filter(|stat| !self.is_hidden(stat))?;
         let identity = self.identify(fd, name, &stat);
         let kind = kind(&stat);
-        let is_wanted = kind == FileKind::Directory || index.questions().found(&identity);
+        let is_wanted = kind == FileKind::Directory || index.questions().is_asked(&identity);
         // A full table is not emptied for what nobody asked for, and one of several links is
         // as good as another.
         let is_welcome = match table.known(identity) {
@@ -234,9 +234,8 @@ impl Core {
         };
         if is_wanted || is_welcome {
             table.identify(identity, parent, name.to_bytes(), kind);
-            if kind == FileKind::Directory {
-                index.questions().found(&identity);
-            }
+            // Who asks from now on finds it.
+            index.questions().found(&identity);
         }
         Some(kind)
     }
