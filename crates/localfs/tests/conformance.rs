@@ -1,5 +1,5 @@
-//! The suite every file system passes: by kernel handles, by an index and by numbers, on a disk and in memory,
-//! at once and by way of threads that may block.
+//! The suite every file system passes: by kernel handles, by an index and by numbers, on a disk and
+//! in memory, at once and by way of threads that may block.
 mod common;
 
 use std::cell::RefCell;
