@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+/// The user and the group nobody.
+pub(crate) const NOBODY: u32 = 65_534;
+
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 /// Runs a program to its end; anything but success is an error that names it.
@@ -29,6 +32,18 @@ pub(crate) fn read(command: &mut Command) -> Result<String> {
 pub(crate) fn bound(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "--"]).arg(program);
+    command
+}
+
+/// The same as the user nobody, where we may choose.
+pub(crate) fn bound_as_nobody(program: impl AsRef<OsStr>) -> Command {
+    if !is_root() {
+        return bound(program);
+    }
+    let mut command = Command::new("setpriv");
+    let nobody = NOBODY.to_string();
+    command.args(["--pdeathsig", "KILL", "--clear-groups", "--no-new-privs"]);
+    command.args(["--reuid", &nobody, "--regid", &nobody, "--"]).arg(program);
     command
 }
 

@@ -55,7 +55,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Vec<String>,
 
-    /// Where to keep the key that file handles are signed with
+    /// Where to keep the key that file handles are signed with, and the index of their files
     #[arg(long, value_name = "DIR", conflicts_with = "ephemeral")]
     pub(crate) state_dir: Option<PathBuf>,
 

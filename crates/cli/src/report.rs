@@ -80,8 +80,15 @@ const fn handles(mode: Mode, kept: bool) -> &'static str {
     match (mode, kept) {
         (Mode::KernelHandles, true) => "kernel handles, good after a restart",
         (Mode::KernelHandles, false) => "kernel handles, stale after a restart, as no key is kept",
-        (Mode::ProcessHandles, _) => {
-            "process handles, stale after a restart (CAP_DAC_READ_SEARCH gives kernel handles)"
+        (Mode::IndexedHandles, _) => {
+            "indexed handles, good after a restart (CAP_DAC_READ_SEARCH gives kernel handles)"
+        }
+        (Mode::ProcessHandles, true) => {
+            "process handles, stale after a restart, as this kind of file system does not tell a \
+             file from a later one (CAP_DAC_READ_SEARCH may give kernel handles)"
+        }
+        (Mode::ProcessHandles, false) => {
+            "process handles, stale after a restart, as no index is kept"
         }
     }
 }

@@ -221,6 +221,7 @@ fn each_export_is_told_of_in_a_line() {
     }
     let kept = |line: &str, handles: &str| {
         line.contains(&format!("kernel handles, {handles}"))
+            || line.contains(&format!("indexed handles, {handles}"))
             || line.contains("process handles, stale after a restart")
     };
     assert!(kept(a, "good after a restart") && kept(b, "good after a restart"), "{a} {b}");
@@ -428,6 +429,41 @@ fn a_state_directory_that_takes_no_new_file_is_refused() {
     );
     assert_eq!(String::from_utf8(output.stderr).unwrap(), why);
     fs::set_permissions(&state, Permissions::from_mode(0o700)).unwrap();
+}
+
+#[test]
+fn handles_without_privilege_are_good_after_a_restart_if_anything_is_kept() {
+    let folder = Folder::new();
+    let (dir, state) = (folder.dir("dir"), folder.dir("state"));
+    if geteuid().is_root() {
+        chown(&dir, Some(NOBODY), Some(NOBODY)).unwrap();
+        chown(&state, Some(NOBODY), Some(NOBODY)).unwrap();
+    }
+    let export = format!("/a={dir}");
+    let start = |keep: &[&str]| {
+        let args = [&["--export", &export, "--listen", "127.0.0.1:0"], keep].concat();
+        Server::spawn(&mut holdfast_as_nobody(&folder, &args))
+    };
+    let server = start(&["--ephemeral"]);
+    let line = line_of(&server, "/a");
+    assert!(line.contains("process handles, stale after a restart, as no index is kept"), "{line}");
+    drop(server);
+    let keep = ["--state-dir", &state];
+    let server = start(&keep);
+    let line = line_of(&server, "/a");
+    assert!(line.contains("indexed handles, good after a restart"), "{line}");
+    drop(server);
+    let mut names = fs::read_dir(&state).unwrap().map(|entry| entry.unwrap().file_name());
+    let is_index = |name: &std::ffi::OsString| name.to_string_lossy().starts_with("index-");
+    let index = Path::new(&state).join(names.find(is_index).expect("there is an index"));
+    assert_eq!(fs::metadata(&index).unwrap().permissions().mode() & 0o777, 0o600);
+    // One that cannot be written is told of, and is no reason not to serve.
+    fs::remove_file(&index).unwrap();
+    fs::create_dir(&index).unwrap();
+    let server = start(&keep);
+    let told = format!("cannot keep the index of /a in {}: it is a directory; ", index.display());
+    assert!(server.said(&told), "{:?}", server.lines);
+    server.ping();
 }
 
 #[test]

@@ -15,14 +15,14 @@ use crate::cred::Identity;
 use crate::errno::Meaning;
 use crate::flush::Journal;
 use crate::handle::{Minter, Parsed};
+use crate::index::{volume_of, volume_of_device};
 use crate::listing::Listings;
 use crate::locks::Locking;
-use crate::name::Name;
 use crate::pins::Pins;
 use crate::pipes::Pipes;
 use crate::resident::Dirty;
 use crate::sys::{self, KernelHandle};
-use crate::table::{self, Place, Table};
+use crate::table::{self, Table};
 
 /// An open that only names the object.
 pub(crate) const NAMES: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
@@ -34,7 +34,7 @@ pub(crate) const INSIDE: ResolveFlags = ResolveFlags::BENEATH
     .union(ResolveFlags::NO_XDEV);
 
 /// How often a path of directories is climbed or descended at most.
-const DEPTH: usize = 4096;
+pub(crate) const DEPTH: usize = 4096;
 
 /// How an object without a kernel handle is told from a later one with its inode number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +48,15 @@ pub(crate) enum Stamps {
 }
 
 impl Stamps {
+    /// Whether they tell objects apart over a restart, on a file system with such a root.
+    pub(crate) fn are_lasting(self, root: &Statx) -> bool {
+        match self {
+            Self::Handle(_) => true,
+            Self::Born => StatxFlags::from_bits_retain(root.stx_mask).contains(StatxFlags::BTIME),
+            Self::None => false,
+        }
+    }
+
     /// What tells an object from all others. An empty name means the descriptor itself.
     pub(crate) fn identify(
         self,
@@ -67,7 +76,9 @@ impl Stamps {
             Self::Born => born(),
             Self::None => 0,
         };
-        table::Identity { dev: device(stat), ino: stat.stx_ino, stamp }
+        // What has no stamp is told from others by its device, as long as this process lives.
+        let volume = if self == Self::None { volume_of_device(stat) } else { volume_of(stat) };
+        table::Identity { volume, ino: stat.stx_ino, stamp }
     }
 }
 
@@ -124,9 +135,16 @@ impl Core {
         self.identity.server()?;
         let node = match (parsed, &self.table) {
             (Parsed::Kernel(kernel), None) => self.open_kernel(handle, &kernel)?,
-            (Parsed::Process(id), Some(table)) => self.open_number(table, id)?,
+            (Parsed::Process(id), Some(table)) if table.index().is_none() => {
+                self.open_number(table, id)?
+            }
+            (Parsed::Durable(identity), Some(table)) if table.index().is_some() => {
+                self.open_identity(table, identity)?
+            }
             // Of an earlier process, with other rights.
-            (Parsed::Kernel(_), Some(_)) | (Parsed::Process(_), None) => return Err(Error::Stale),
+            (Parsed::Kernel(_) | Parsed::Process(_) | Parsed::Durable(_), _) => {
+                return Err(Error::Stale);
+            }
         };
         self.stat(&node)?;
         Ok(node)
@@ -208,7 +226,8 @@ impl Core {
             Some(table) => {
                 let identity = self.identify(fd.as_fd(), c"", &stat);
                 let parent = self.number(parent)?;
-                self.minter.process(table.identify(identity, parent, name))
+                let id = table.identify(identity, parent, name, kind(&stat));
+                self.handle_of(id, &identity)
             }
         };
         Ok(self.cache.insert(Node::new(fd, handle, kind(&stat))))
@@ -235,19 +254,11 @@ impl Core {
         self.stamps.identify(&self.minter, fd, name, stat)
     }
 
-    /// The number of a node, where handles are numbers.
-    pub(crate) fn number(&self, node: &Node) -> Result<u64> {
-        match self.minter.parse(node.handle())? {
-            Parsed::Process(id) => Ok(id),
-            Parsed::Kernel(_) => Err(Error::BadHandle),
-        }
-    }
-
     /// Closes what is cached of an object that is gone.
     pub(crate) fn forget(&self, node: &Node) {
         self.cache.remove(node.handle());
-        if let (Some(table), Ok(id)) = (&self.table, self.number(node)) {
-            table.forget(id);
+        if let Some(table) = &self.table {
+            self.forget_entry(table, node.handle());
         }
     }
 
@@ -264,68 +275,6 @@ impl Core {
             return Err(Error::Stale);
         }
         Ok(self.cache.insert(Node::new(fd, *handle, kind(&stat))))
-    }
-
-    /// Opens the object of a number by way of the nearest directory above it that is open.
-    fn open_number(&self, table: &Table, id: u64) -> Result<Arc<Node>> {
-        let mut path = Vec::new();
-        let mut at = id;
-        let mut node = loop {
-            if at == Table::ROOT {
-                break self.root.clone();
-            }
-            if let Some(node) = self.cache.get(&self.minter.process(at)) {
-                break node;
-            }
-            let (identity, place) = table.entry(at).ok_or(Error::Stale)?;
-            let parent = place.parent;
-            path.push((at, identity, place));
-            if path.len() > DEPTH {
-                return Err(Error::Stale);
-            }
-            at = parent;
-        };
-        while let Some((at, identity, place)) = path.pop() {
-            node = self.reopen_number(table, &node, at, identity, &place)?;
-        }
-        Ok(node)
-    }
-
-    fn reopen_number(
-        &self,
-        table: &Table,
-        parent: &Node,
-        id: u64,
-        identity: table::Identity,
-        place: &Place,
-    ) -> Result<Arc<Node>> {
-        let mut found = Name::new(&place.name)
-            .and_then(|name| self.open_name(parent.fd(), name.as_c_str()))
-            .and_then(|fd| self.is_identity(fd, identity));
-        if matches!(found, Err(Error::Stale | Error::NotFound | Error::BadName)) {
-            // Somebody else renamed it: where it was is the first place to look.
-            let name = self.name_of(parent, identity.ino)?.ok_or(Error::Stale)?;
-            found = self
-                .open_name(parent.fd(), name.as_c_str())
-                .and_then(|fd| self.is_identity(fd, identity));
-            if found.is_ok() {
-                table.identify(identity, place.parent, name.as_bytes());
-            }
-        }
-        let (fd, stat) = match found {
-            Err(Error::NotFound | Error::NotDirectory) => return Err(Error::Stale),
-            found => found?,
-        };
-        Ok(self.cache.insert(Node::new(fd, self.minter.process(id), kind(&stat))))
-    }
-
-    fn is_identity(&self, fd: OwnedFd, identity: table::Identity) -> Result<(OwnedFd, Statx)> {
-        let stat = stat_fd(fd.as_fd()).meaning()?;
-        if self.identify(fd.as_fd(), c"", &stat) == identity {
-            Ok((fd, stat))
-        } else {
-            Err(Error::Stale)
-        }
     }
 
     /// Whether a directory is the exported one or below it; one that a local process moved away
@@ -370,10 +319,11 @@ impl Core {
                     None => {
                         let parent = self.admit_above(self.open_parent(fd.as_fd())?, depth - 1)?;
                         let name = self.name_of(&parent, stat.stx_ino)?.ok_or(Error::Stale)?;
-                        table.identify(identity, self.number(&parent)?, name.as_bytes())
+                        let parent = self.number(&parent)?;
+                        table.identify(identity, parent, name.as_bytes(), FileKind::Directory)
                     }
                 };
-                self.minter.process(id)
+                self.handle_of(id, &identity)
             }
         };
         Ok(self.cache.insert(Node::new(fd, handle, kind(&stat))))

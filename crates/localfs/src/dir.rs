@@ -10,6 +10,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
+use crate::attr::kind;
 use crate::cache::Node;
 use crate::core::{Core, INSIDE};
 use crate::errno::{Meaning, error};
@@ -143,7 +144,8 @@ impl Core {
             },
             (Some(table), Some(Ok(stat))) => self.number(dir).ok().map(|parent| {
                 let identity = self.identify(fd, name, stat);
-                self.minter.process(table.identify(identity, parent, name.to_bytes()))
+                let id = table.identify(identity, parent, name.to_bytes(), kind(stat));
+                self.handle_of(id, &identity)
             }),
             (Some(_), _) => None,
         };
@@ -151,7 +153,7 @@ impl Core {
         Some((attr.map(|stat| stat.map(|stat| self.attr(&stat)).map_err(error)), handle))
     }
 
-    fn is_hidden(&self, stat: &Statx) -> bool {
+    pub(crate) fn is_hidden(&self, stat: &Statx) -> bool {
         stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT) || self.is_foreign(stat)
     }
 

@@ -15,6 +15,7 @@ use holdfast_vfs::{
 use crate::core::Core;
 use crate::dir::OwnedEntry;
 use crate::flush::Changed;
+use crate::index::IndexCounts;
 use crate::io::{Progress, Wait};
 use crate::listing::Listings;
 use crate::locks::{LockFile, STEPS_AT_ONCE};
@@ -110,6 +111,9 @@ impl LocalFs {
     ) -> std::result::Result<Self, OpenError> {
         let (core, prompt) = start::open(path, &*world, &options)?;
         let core = Arc::new(core);
+        if let Some(index) = core.index() {
+            index.attach(&core, &world);
+        }
         let waits = options.durability == Durability::Sync && !core.volatile && !core.read_only;
         let group = waits.then(|| Group::new(core.clone(), world.clone()));
         Ok(Self { core, world, prompt, pace: Pace::default(), group })
@@ -117,7 +121,17 @@ impl LocalFs {
 
     /// What its handles are made of.
     pub fn mode(&self) -> Mode {
-        if self.core.table.is_some() { Mode::ProcessHandles } else { Mode::KernelHandles }
+        match (&self.core.table, self.core.index()) {
+            (None, _) => Mode::KernelHandles,
+            (Some(_), Some(_)) => Mode::IndexedHandles,
+            (Some(_), None) => Mode::ProcessHandles,
+        }
+    }
+
+    /// What its index did so far, if it has one.
+    pub fn index(&self) -> Option<IndexCounts> {
+        let table = self.core.table.as_ref()?;
+        Some(table.index()?.counts(table))
     }
 
     /// Whether callers act with their own rights. If not, all act with the server's.
@@ -165,7 +179,7 @@ impl LocalFs {
         job: impl FnOnce(&Arc<Core>) -> Result<T> + Send + 'static,
     ) -> Reply<'a, T> {
         let Some(_watch) = self.begin(class, nodes) else { return self.send(class, job) };
-        Reply::now(job(&self.core))
+        Reply::now(recorded(&self.core, job))
     }
 
     /// Sends a call of a class to a thread.
@@ -183,7 +197,7 @@ impl LocalFs {
         job: impl FnOnce(&Arc<Core>) -> Result<T> + Send + 'static,
     ) -> Reply<'a, T> {
         let core = self.core.clone();
-        Reply::later(offload(&*self.world, move || job(&core)))
+        Reply::later(offload(&*self.world, move || recorded(&core, job)))
     }
 
     /// Makes a change, and answers when it is on stable storage.
@@ -193,7 +207,7 @@ impl LocalFs {
         job: impl FnOnce(&Arc<Core>) -> Result<Changed<T>> + Send + 'static,
     ) -> Reply<'a, T> {
         if let Some(watch) = self.begin(Class::Changes, nodes) {
-            let changed = job(&self.core);
+            let changed = recorded(&self.core, job);
             drop(watch);
             return self.settle(ready!(changed));
         }
@@ -271,6 +285,23 @@ impl LocalFs {
             core.settle(&file, written, stability)
         })
     }
+}
+
+impl Drop for LocalFs {
+    fn drop(&mut self) {
+        if let Some(table) = &self.core.table
+            && let Some(index) = table.index()
+        {
+            index.close(table);
+        }
+    }
+}
+
+/// Does a job, and records the handles that its answer may show.
+fn recorded<T>(core: &Arc<Core>, job: impl FnOnce(&Arc<Core>) -> Result<T>) -> Result<T> {
+    let result = job(core);
+    core.record_handles();
+    result
 }
 
 impl FileSystem for LocalFs {
@@ -407,7 +438,9 @@ impl FileSystem for LocalFs {
             && let Some(_watch) = self.begin(Class::Listings, &[dir])
         {
             let mut take = |entry: &DirEntry<'_>| sink.entry(entry);
-            return Reply::now(self.core.readdir(cred, dir, cookie, room, want, &mut take));
+            let end = self.core.readdir(cred, dir, cookie, room, want, &mut take);
+            self.core.record_handles();
+            return Reply::now(end);
         }
         let (cred, dir) = (*cred, *dir);
         let listing = self.send(Class::Listings, move |core| {

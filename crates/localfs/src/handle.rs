@@ -3,6 +3,7 @@
 //! ```text
 //! kernel:  1 | type, 4 bytes | the kernel's handle | MAC, 8 bytes
 //! process: 2 | number, 8 bytes | instance, 8 bytes  | MAC, 8 bytes
+//! durable: 3 | volume, 8 bytes | inode, 8 bytes | stamp, 8 bytes | MAC, 8 bytes
 //! ```
 
 use std::hash::Hasher;
@@ -10,10 +11,13 @@ use std::hash::Hasher;
 use holdfast_vfs::{Error, Handle, Result};
 use siphasher::sip::SipHasher24;
 
+use crate::index::record::Seal;
 use crate::sys::KernelHandle;
+use crate::table::Identity;
 
 const KERNEL: u8 = 1;
 const PROCESS: u8 = 2;
+const DURABLE: u8 = 3;
 const MAC: usize = 8;
 
 /// What a handle of ours says.
@@ -22,6 +26,8 @@ pub(crate) enum Parsed {
     Kernel(KernelHandle),
     /// A number of this process's table.
     Process(u64),
+    /// What an object is: a table has where it is.
+    Durable(Identity),
 }
 
 /// Makes and reads handles.
@@ -44,6 +50,18 @@ impl Minter {
     /// The handle of a number.
     pub(crate) fn process(&self, id: u64) -> Handle {
         self.sign(&[&[PROCESS], &id.to_le_bytes(), &self.instance]).expect("25 bytes fit")
+    }
+
+    /// The handle of an identity.
+    pub(crate) fn durable(&self, identity: &Identity) -> Handle {
+        let Identity { volume, ino, stamp } = identity;
+        let parts = [&volume.to_le_bytes()[..], &ino.to_le_bytes(), &stamp.to_le_bytes()];
+        self.sign(&[&[DURABLE], parts[0], parts[1], parts[2]]).expect("33 bytes fit")
+    }
+
+    /// What makes and checks the records of this export's index.
+    pub(crate) const fn seal(&self) -> Seal {
+        Seal::new(self.key, self.export_id)
     }
 
     /// What a handle says, if it is one of ours.
@@ -69,6 +87,7 @@ impl Minter {
                 }
                 Ok(Parsed::Process(u64::from_le_bytes(*id)))
             }
+            DURABLE => identity(rest).map(Parsed::Durable).ok_or(Error::BadHandle),
             _ => Err(Error::BadHandle),
         }
     }
@@ -98,6 +117,13 @@ impl Minter {
     }
 }
 
+fn identity(bytes: &[u8]) -> Option<Identity> {
+    let (volume, rest) = bytes.split_first_chunk()?;
+    let (ino, stamp) = rest.split_first_chunk()?;
+    let [volume, ino, stamp] = [*volume, *ino, stamp.try_into().ok()?].map(u64::from_le_bytes);
+    Some(Identity { volume, ino, stamp })
+}
+
 /// Compares in a time that does not tell where the difference is.
 fn same(left: &[u8; MAC], right: &[u8]) -> bool {
     let differ = left.iter().zip(right).fold(0, |differ, (left, right)| differ | (left ^ right));
@@ -119,6 +145,19 @@ mod tests {
             (Minter::new([1; 16], 7, [8; 8]), Error::Stale),
         ] {
             assert_eq!(other.parse(&handle).err(), Some(error));
+        }
+    }
+
+    #[test]
+    fn a_durable_handle_is_of_the_key_and_the_export_and_of_no_instance() {
+        let identity = Identity { volume: 1, ino: 2, stamp: u64::MAX };
+        let handle = Minter::new([1; 16], 7, [9; 8]).durable(&identity);
+        assert_eq!(handle.len(), 33);
+        let later = Minter::new([1; 16], 7, [8; 8]);
+        let Ok(Parsed::Durable(back)) = later.parse(&handle) else { panic!("not parsed") };
+        assert_eq!(back, identity);
+        for other in [Minter::new([2; 16], 7, [9; 8]), Minter::new([1; 16], 8, [9; 8])] {
+            assert_eq!(other.parse(&handle).err(), Some(Error::BadHandle));
         }
     }
 

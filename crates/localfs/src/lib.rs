@@ -11,11 +11,13 @@
 //! Calls that may wait for the disk are made on threads that may block, as far as the kernel tells
 //! of them before or the clock does afterwards: [`Class`], [`Probes`].
 //!
-//! Lock order (outer first; none is held over a system call):
+//! Lock order (outer first; none is held over a system call, but the log's over its own):
 //!
 //! ```text
 //! changes that gather, one who waits for them: neither with any other
-//! table of process handles
+//! log of the index
+//! questions to the index, a scan between its turns: neither with any other
+//! table of handles that are not the kernel's
 //! cache shard
 //! listings
 //! node: its writer
@@ -31,6 +33,7 @@ mod errno;
 mod flush;
 mod fs;
 mod handle;
+mod index;
 mod io;
 mod listing;
 mod locks;
@@ -56,6 +59,7 @@ mod xattr;
 
 pub use cred::prepare_thread;
 pub use fs::LocalFs;
+pub use index::{IndexCounts, IndexOptions};
 pub use options::{Durability, Mode, OpenError, Options, Probes};
 pub use pace::{Calls, Class};
 pub use stable::Flushed;

@@ -225,6 +225,9 @@ impl Core {
 
     /// What is cached of the object of a name: its last name may be about to go.
     fn cached(&self, parent: &Node, name: &Name) -> Option<Arc<Node>> {
+        if self.index().is_some() {
+            return self.victim(parent, name);
+        }
         let handle = if let Some(table) = &self.table {
             let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
             let mask = StatxFlags::BASIC_STATS | StatxFlags::BTIME;

@@ -146,11 +146,10 @@ impl Core {
                 let bits = flags(mode).bits() as i32;
                 self.descriptor(|| sys::open_by_handle_at(self.mount.as_fd(), &handle, bits))
             }
-            Parsed::Process(id) => {
-                let entry = self.table.as_ref().and_then(|table| table.entry(id));
-                let (identity, place) = entry.ok_or(Errno::STALE)?;
-                let parent =
-                    self.node(&self.minter.process(place.parent)).map_err(|_| Errno::STALE)?;
+            parsed @ (Parsed::Process(_) | Parsed::Durable(_)) => {
+                let (identity, place) = self.entry_of(&parsed).ok_or(Errno::STALE)?;
+                let parent = self.handle_of_number(place.parent).ok_or(Errno::STALE)?;
+                let parent = self.node(&parent).map_err(|_| Errno::STALE)?;
                 let name = Name::new(&place.name).map_err(|_| Errno::STALE)?;
                 let open = || {
                     let flags = flags(mode) | OFlags::NOFOLLOW;

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use holdfast_vfs::Fsid;
 use rustix::io::Errno;
 
+use crate::index::IndexOptions;
+
 /// How a directory is exported.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -21,6 +23,11 @@ pub struct Options {
     pub fd_budget: Option<usize>,
     /// Acts as an unprivileged server would, whatever the process may do.
     pub force_unprivileged: bool,
+    /// Keeps handles good over a restart where the server may not open by the kernel's; `None`:
+    /// such handles end with the process. Only on file systems that are known to keep what tells
+    /// an object from others: ext2 to ext4, XFS, btrfs, F2FS, bcachefs, ZFS, tmpfs, NFS. An
+    /// overlay changes it when a file is first written.
+    pub index: Option<IndexOptions>,
     /// Whether changes of names and attributes are on stable storage before they are answered.
     pub durability: Durability,
     /// Treats the file system as one that may block in every operation, as a network's may.
@@ -64,6 +71,7 @@ impl Options {
             read_only: false,
             fd_budget: None,
             force_unprivileged: false,
+            index: None,
             durability: Durability::Sync,
             always_offload: false,
             local_locks: true,
@@ -91,6 +99,8 @@ pub enum Durability {
 pub enum Mode {
     /// The kernel's file handles: good as long as the object exists.
     KernelHandles,
+    /// What an object is, with an index of where it is: good as long as the object exists.
+    IndexedHandles,
     /// Numbers of a table: good as long as this file system is open.
     ProcessHandles,
 }

@@ -17,6 +17,7 @@ use crate::core::{Core, INSIDE, NAMES, Stamps, device, stat_fd};
 use crate::cred::Identity;
 use crate::flush::{Journal, ext4_has_journal};
 use crate::handle::Minter;
+use crate::index::Index;
 use crate::listing::Listings;
 use crate::locks::Locking;
 use crate::options::{Durability, OpenError, Options};
@@ -31,6 +32,9 @@ const XFS: u32 = 0x5846_5342;
 const BTRFS: u32 = 0x9123_683e;
 const TMPFS: u32 = 0x0102_1994;
 const F2FS: u32 = 0xf2f5_2010;
+const BCACHEFS: u32 = 0xca45_1a4e;
+const ZFS: u32 = 0x2fc1_2fc1;
+const NFS: u32 = 0x6969;
 const OVERLAY: u32 = 0x794c_7630;
 const RAMFS: u32 = 0x8584_58f6;
 
@@ -80,7 +84,13 @@ fn probe(
         Some((handle, mount_id)) => (None, Some(mount_id), handle),
         None => {
             let root = stamps.identify(&minter, mount.as_fd(), c"", &stat);
-            (Some(Table::new(root)), None, minter.process(Table::ROOT))
+            match options.index.as_ref().filter(|_| is_lasting(kind_of_fs, stamps, &stat)) {
+                Some(index) => {
+                    let handle = minter.durable(&root);
+                    (Some(Index::open(index, minter.seal(), root)), None, handle)
+                }
+                None => (Some(Table::new(root)), None, minter.process(Table::ROOT)),
+            }
         }
     };
     let proc_fds = proc_fds();
@@ -88,7 +98,8 @@ fn probe(
     let cache = Cache::new(options.fd_budget.unwrap_or_else(budget).max(1));
     let root = cache.insert(Node::new(named, handle, kind(&stat)));
     let syncs = options.durability == Durability::Sync && !options.read_only;
-    let mut properties = properties(&statfs, table.is_none());
+    let is_durable = table.as_ref().is_none_or(|table| table.index().is_some());
+    let mut properties = properties(&statfs, is_durable);
     properties.local_locks = options.local_locks;
     properties.xattrs = proc_fds.is_some() && crate::xattr::works(mount.as_fd());
     let known = matches!(kind_of_fs, EXT4 | XFS | BTRFS | TMPFS | F2FS | OVERLAY);
@@ -166,7 +177,15 @@ fn stamps(mount: &OwnedFd, kind_of_fs: u32) -> Stamps {
     let works = |flags: i32| {
         sys::name_to_handle_at(mount.as_fd(), c"", libc::AT_EMPTY_PATH | flags).is_ok()
     };
-    [HANDLE_FID, 0].into_iter().find(|flags| works(*flags)).map_or(Stamps::Born, Stamps::Handle)
+    // The plain one first: it is the same under kernels that do not know the other.
+    [0, HANDLE_FID].into_iter().find(|flags| works(*flags)).map_or(Stamps::Born, Stamps::Handle)
+}
+
+/// Whether inode and stamp tell an object from all others for good. Elsewhere (FUSE, FAT) they may
+/// be made up anew when the kernel or a daemon next hears of the object.
+fn is_lasting(kind_of_fs: u32, stamps: Stamps, root: &Statx) -> bool {
+    let is_known = matches!(kind_of_fs, EXT4 | XFS | BTRFS | TMPFS | F2FS | BCACHEFS | ZFS | NFS);
+    is_known && stamps.are_lasting(root)
 }
 
 /// Where descriptors can be opened again. It is a process's own directory: a `/proc` of another

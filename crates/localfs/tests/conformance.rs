@@ -1,18 +1,20 @@
-//! The suite every file system passes: by kernel handles and by numbers, on a disk and in memory,
-//! at once and by way of threads that may block.
+//! The suite every file system passes: by kernel handles, by an index and by numbers, on a disk and
+//! in memory, at once and by way of threads that may block.
 mod common;
 
 use std::cell::RefCell;
 use std::path::Path;
 use std::sync::Arc;
 
-use common::{TempDir, is_root, open, options, unprivileged};
+use common::{TempDir, indexed, is_root, open, options, unprivileged};
 use holdfast_localfs::Options;
 use holdfast_vfs::conformance::{Features, Subject};
 
 thread_local! {
     /// The directory of this thread's case: it goes when the thread ends.
     static DIR: RefCell<Option<TempDir>> = const { RefCell::new(None) };
+    /// The directory of its index.
+    static STATE: RefCell<Option<TempDir>> = const { RefCell::new(None) };
 }
 
 fn subject(below: &Path, options: Options) -> Subject {
@@ -46,6 +48,17 @@ mod disk_without_probes {
     fn subject() -> holdfast_vfs::conformance::Subject {
         let probes = holdfast_localfs::Probes::NONE;
         super::subject("/tmp".as_ref(), super::Options { probes, ..super::options() })
+    }
+
+    holdfast_vfs::conformance_tests!(subject);
+}
+
+mod disk_with_an_index {
+    fn subject() -> holdfast_vfs::conformance::Subject {
+        let state = super::TempDir::new("/tmp".as_ref());
+        let options = super::indexed(state.path());
+        super::STATE.set(Some(state));
+        super::subject("/tmp".as_ref(), options)
     }
 
     holdfast_vfs::conformance_tests!(subject);

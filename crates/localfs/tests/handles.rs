@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use common::{
-    Bytes, TempDir, USER, both, create, list, local, lookup, mix, open, options, unprivileged, wait,
+    Bytes, TempDir, USER, both, create, indexed, list, local, lookup, mix, open, options,
+    unprivileged, wait,
 };
 use holdfast_localfs::{Mode, Options};
 use holdfast_vfs::{Cred, Error, FileSystem, Handle, OpenMode, Stability, Want};
@@ -14,9 +15,12 @@ const ROOT: Cred = Cred::ROOT;
 
 #[test]
 fn no_guess_is_a_handle() {
-    both(|_, fs| {
+    let state = TempDir::new(Path::new("/tmp"));
+    for options in [options(), unprivileged(), indexed(state.path())] {
+        let dir = TempDir::new(Path::new("/tmp"));
+        let fs = open(dir.path(), options);
         let made = create(&fs, &ROOT, b"file", 0o644).unwrap();
-        for seed in 0..100_000_u64 {
+        for seed in 0..1_000_000_u64 {
             let mut bytes = made.node.as_slice().to_vec();
             if seed % 2 == 0 {
                 let at = mix(seed) as usize % (bytes.len() * 8);
@@ -32,7 +36,7 @@ fn no_guess_is_a_handle() {
             assert!(matches!(error, Error::BadHandle | Error::Stale), "{error:?}");
         }
         assert!(wait(fs.getattr(&ROOT, &made.node)).is_ok());
-    });
+    }
 }
 
 #[test]
@@ -46,7 +50,7 @@ fn a_restart_keeps_kernel_handles_and_ends_the_others() {
         let second = open(dir.path(), options.clone());
         let found = wait(second.getattr(&ROOT, &made.node)).map(|_| ());
         match second.mode() {
-            Mode::KernelHandles => assert_eq!(found, Ok(())),
+            Mode::KernelHandles | Mode::IndexedHandles => assert_eq!(found, Ok(())),
             Mode::ProcessHandles => assert_eq!(found, Err(Error::Stale)),
         }
         assert_eq!(second.properties().durable_handles, second.mode() == Mode::KernelHandles);

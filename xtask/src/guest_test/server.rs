@@ -22,6 +22,7 @@ pub(super) struct Server {
     log: PathBuf,
     words: Vec<String>,
     suite: Vec<String>,
+    as_nobody: bool,
 }
 
 impl Server {
@@ -34,6 +35,18 @@ impl Server {
         suite: &[&str],
         folders: &Folders,
     ) -> Result<Self> {
+        Self::start_as(name, holdfast, serve, suite, folders, false)
+    }
+
+    /// The same, `as_nobody` or as who we are.
+    pub(super) fn start_as(
+        name: &'static str,
+        holdfast: &Path,
+        serve: &[&str],
+        suite: &[&str],
+        folders: &Folders,
+        as_nobody: bool,
+    ) -> Result<Self> {
         let port = free_port()?;
         let log = folders.path(&format!("{name}.log"));
         let mut words: Vec<String> = serve.iter().map(|word| (*word).to_owned()).collect();
@@ -41,13 +54,18 @@ impl Server {
         if !serve.contains(&"--state-dir") {
             words.push("--ephemeral".to_owned());
         }
-        let child = spawn(holdfast, &words, File::create(&log)?)?;
+        let child = spawn(holdfast, &words, File::create(&log)?, as_nobody)?;
         let suite = suite.iter().map(|word| (*word).to_owned()).collect();
-        Ok(Self { name, child, port, log, words, suite })
+        Ok(Self { name, child, port, log, words, suite, as_nobody })
     }
 
-    /// Ends it, as an operator does or as a crash would, and starts it again.
-    pub(super) fn restart(&mut self, holdfast: &Path, kill: bool) -> Result<()> {
+    /// Ends it, as an operator does or as a crash would, and starts it again after `meanwhile`.
+    pub(super) fn restart(
+        &mut self,
+        holdfast: &Path,
+        kill: bool,
+        meanwhile: impl FnOnce() -> Result<()>,
+    ) -> Result<()> {
         if kill {
             self.child.kill()?;
             self.child.wait()?;
@@ -58,8 +76,9 @@ impl Server {
                 return Err(format!("the {} server ended with {status}", self.name).into());
             }
         }
+        meanwhile()?;
         let log = File::options().append(true).open(&self.log)?;
-        self.child = spawn(holdfast, &self.words, log)?;
+        self.child = spawn(holdfast, &self.words, log, self.as_nobody)?;
         self.wait_until_ready()
     }
 
@@ -113,6 +132,11 @@ impl Server {
         Ok(verdict.is_ok())
     }
 
+    /// Whether it said that.
+    pub(super) fn said(&self, text: &str) -> Result<bool> {
+        Ok(fs::read_to_string(&self.log)?.contains(text))
+    }
+
     /// What it has counted under that name; it tells when it ends.
     pub(super) fn count(&self, name: &str) -> Result<u64> {
         let log = fs::read_to_string(&self.log)?;
@@ -138,8 +162,9 @@ impl Drop for Server {
     }
 }
 
-fn spawn(holdfast: &Path, words: &[String], log: File) -> Result<Child> {
-    let child = process::bound(holdfast)
+fn spawn(holdfast: &Path, words: &[String], log: File, as_nobody: bool) -> Result<Child> {
+    let bound = if as_nobody { process::bound_as_nobody } else { process::bound };
+    let child = bound(holdfast)
         .arg("serve")
         .args(words)
         .stdin(Stdio::null())

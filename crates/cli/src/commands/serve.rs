@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_localfs::{LocalFs, Options};
+use holdfast_localfs::{IndexOptions, LocalFs, Options};
 use holdfast_net::{Congestion, Notice, Runtime, RuntimeConfig, ServeConfig, Service};
 use holdfast_server::{Builder, Export};
 use holdfast_vfs::Fsid;
@@ -19,7 +19,7 @@ use crate::log::{self, debug, info, say, warn};
 use crate::process::{self, Stops};
 use crate::settings::{Directory, Durability, Keep, Settings, Squash, Squashing};
 use crate::state_dir::{self, Secrets, StateDir, StateError};
-use crate::{notify, report};
+use crate::{notify, reason, report};
 
 /// How long requests that run may take when the server is told to stop.
 const STOP_BUDGET: Duration = Duration::from_secs(30);
@@ -77,6 +77,26 @@ struct State {
     secrets: Secrets,
     /// Held until the end; none when nothing is kept.
     lock: Option<File>,
+    /// Where it is, when something is kept.
+    dir: Option<PathBuf>,
+}
+
+impl State {
+    /// How the index of an export is kept, if anything is.
+    fn index(&self, name: &str, export_id: u32) -> Option<IndexOptions> {
+        let path = self.dir.as_ref()?.join(format!("index-{export_id:08x}"));
+        let mut index = IndexOptions::new(&path);
+        let name = name.to_owned();
+        index.notice = Arc::new(move |error| {
+            warn(format_args!(
+                "cannot keep the index of {name} in {}: {}; after a restart, clients wait while \
+                 its files are searched for",
+                path.display(),
+                reason::reason(error)
+            ));
+        });
+        Some(index)
+    }
 }
 
 fn state(settings: &Settings) -> Result<State, StateError> {
@@ -87,12 +107,12 @@ fn state(settings: &Settings) -> Result<State, StateError> {
                  clients must mount anew"
             ));
         }
-        return Ok(State { secrets: Secrets::ephemeral()?, lock: None });
+        return Ok(State { secrets: Secrets::ephemeral()?, lock: None, dir: None });
     };
     debug(format_args!("the state directory is {}", path.display()));
     let StateDir { secrets, lock } = StateDir::open(&path)?;
     report::warn_of_state(settings, &path);
-    Ok(State { secrets, lock: Some(lock) })
+    Ok(State { secrets, lock: Some(lock), dir: Some(path) })
 }
 
 /// Where these settings have the state kept, if anywhere.
@@ -122,7 +142,7 @@ fn exports(
     let fd_budget = fd_budget(settings.exports.len());
     let mut list = Vec::new();
     for directory in &settings.exports {
-        let fs = open(directory, fd_budget, &state.secrets, runtime)?;
+        let fs = open(directory, fd_budget, state, runtime)?;
         info(format_args!("exporting {}", report::opened(directory, &fs, state.lock.is_some())));
         let export = Export::new(&directory.name, Arc::new(fs));
         list.push(squashed(export.read_only(directory.read_only), directory.squash));
@@ -133,11 +153,12 @@ fn exports(
 fn open(
     directory: &Directory,
     fd_budget: usize,
-    secrets: &Secrets,
+    state: &State,
     runtime: &Runtime,
 ) -> Result<LocalFs, Box<dyn Error>> {
-    let mut options = Options::new(secrets.handle_key);
+    let mut options = Options::new(state.secrets.handle_key);
     options.export_id = Export::id_of(&directory.name);
+    options.index = state.index(&directory.name, options.export_id);
     options.read_only = directory.read_only;
     options.local_locks = directory.local_locks;
     options.fd_budget = Some(fd_budget);

@@ -13,7 +13,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 
 use holdfast_base::{BoxFuture, Closed, Instant, Job, WallTime, World};
-use holdfast_localfs::{Durability, LocalFs, Options};
+use holdfast_localfs::{Durability, IndexOptions, LocalFs, Options};
 use holdfast_vfs::{
     CreateHow, Created, Cred, DirEntry, DirSink, Error, FileSystem, Groups, Handle, OpenMode,
     ReadSink, SetAttr, Want,
@@ -138,6 +138,13 @@ pub(crate) fn options() -> Options {
 /// The process-handle mode, as one user.
 pub(crate) fn unprivileged() -> Options {
     Options { force_unprivileged: true, ..options() }
+}
+
+/// The mode of durable handles, as one user, with its index in that directory.
+pub(crate) fn indexed(state: &Path) -> Options {
+    let mut index = IndexOptions::new(state.join("index"));
+    index.scan_pause = std::time::Duration::ZERO;
+    Options { index: Some(index), ..unprivileged() }
 }
 
 pub(crate) fn open(path: &Path, options: Options) -> LocalFs {

@@ -1,5 +1,6 @@
 //! Work that goes on while the server is stopped and started: nothing that was acknowledged may
-//! be missing at the end, and nothing may be there twice.
+//! be missing at the end, and nothing may be there twice. What is open and what is stood in is
+//! moved meanwhile by the other side: it must not go stale.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
@@ -29,6 +30,11 @@ pub(crate) fn main(args: &[String]) -> Step {
     fs::create_dir(top.join("files"))?;
     let mut log =
         OpenOptions::new().read(true).append(true).create_new(true).open(top.join("log"))?;
+    // The other side knows these names.
+    fs::create_dir_all(top.join("deep/a/x/y"))?;
+    fs::create_dir(top.join("other"))?;
+    std::env::set_current_dir(top.join("deep/a/x/y"))?;
+    let mut held = OpenOptions::new().read(true).append(true).create_new(true).open("held")?;
     fs::write(top.join(STARTED), "")?;
     let mut round = 0;
     while !finished(&top)? {
@@ -36,10 +42,13 @@ pub(crate) fn main(args: &[String]) -> Step {
             return Err("nobody said that the last restart is over".into());
         }
         work(&top, &mut log, round).map_err(|error| format!("round {round}: {error}"))?;
+        hold(&mut held, round).map_err(|error| format!("round {round}, held: {error}"))?;
         round += 1;
     }
     log.sync_all()?;
-    drop(log);
+    read_log(&mut held, round)?;
+    drop((log, held));
+    std::env::set_current_dir("/")?;
     mount.remount()?;
     check(&top, round)?;
     println!("{round} rounds, nothing lost");
@@ -80,6 +89,17 @@ fn work(top: &Path, log: &mut File, round: u64) -> Step {
         read_log(log, round + 1)?;
     }
     Ok(())
+}
+
+/// Uses the file that is moved, and the directory that this program is in: neither by a path.
+fn hold(held: &mut File, round: u64) -> Step {
+    writeln!(held, "{round}")?;
+    held.sync_data()?;
+    fs::write("here", round.to_string())?;
+    match fs::remove_file("here") {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        removed => Ok(removed?),
+    }
 }
 
 fn read_log(log: &mut File, rounds: u64) -> Step {
