@@ -48,7 +48,7 @@ pub(super) async fn readdir(rq: &mut Request, args: &ReadDirArgs) -> Result<(), 
         exports: &rq.server.exports,
         fh,
         export,
-        properties: export.fs.properties(),
+        properties: export.fs.properties_of(&fh.node),
         space,
         want: args.attr_request,
         dir_room: dir_room(args.dircount),
@@ -132,8 +132,13 @@ impl Listing<'_> {
             }
             other => other,
         };
-        let (want, export, properties) = (self.want, self.export, self.properties);
-        let space = self.space;
+        let (want, export, space) = (self.want, self.export, self.space);
+        let is_elsewhere = matches!(attr, Some(Ok(attr)) if attr.mounted_on.is_some());
+        let (properties, space) = match entry.handle {
+            // Its space would have to be asked for, which a listing cannot wait for.
+            Some(node) if is_elsewhere => (export.fs.properties_of(&node), None),
+            _ => (self.properties, space),
+        };
         let (lease_s, minor) = (self.lease_s, self.minor);
         dir::entry(self.w, entry.cookie, entry.name, |w| match attr {
             Some(Ok(attr)) => {
