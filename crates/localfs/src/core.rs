@@ -3,21 +3,22 @@
 use std::ffi::CStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use holdfast_vfs::{Cred, Error, FileKind, Fsid, Handle, Properties, Result};
+use holdfast_vfs::{Cred, Error, FileKind, Handle, Result};
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, Statx, StatxFlags, openat2, statx};
 use rustix::io::Errno;
 
-use crate::attr::kind;
 use crate::cache::{Cache, Node};
 use crate::cred::Identity;
+use crate::crossing::Gate;
 use crate::errno::Meaning;
-use crate::flush::Journal;
 use crate::handle::{Minter, Parsed};
 use crate::name::Name;
 use crate::sys::{self, KernelHandle};
 use crate::table::{self, Place, Table};
+use crate::volume::{Mount, Usage, Volume, number};
+use crate::volumes::Volumes;
 
 /// An open that only names the object.
 pub(crate) const NAMES: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
@@ -47,8 +48,8 @@ impl Stamps {
     pub(crate) fn identify(
         self,
         minter: &Minter,
-        fd: BorrowedFd<'_>,
-        name: &CStr,
+        volume: u64,
+        (fd, name): (BorrowedFd<'_>, &CStr),
         stat: &Statx,
     ) -> table::Identity {
         let born =
@@ -62,35 +63,25 @@ impl Stamps {
             Self::Born => born(),
             Self::None => 0,
         };
-        table::Identity { dev: device(stat), ino: stat.stx_ino, stamp }
+        table::Identity { volume, ino: stat.stx_ino, stamp }
     }
 }
 
 /// A file system, without the world: every method may block.
 pub(crate) struct Core {
     pub(crate) root: Arc<Node>,
-    /// An open descriptor of the root: the kernel opens handles relative to no other kind.
-    pub(crate) mount: OwnedFd,
-    pub(crate) mount_id: Option<i32>,
-    /// The device of all objects, where the file system has only one.
-    pub(crate) dev: Option<(u32, u32)>,
     pub(crate) cache: Cache,
     pub(crate) minter: Minter,
     pub(crate) identity: Identity,
     /// The numbers, where handles are not the kernel's.
     pub(crate) table: Option<Table>,
-    pub(crate) stamps: Stamps,
+    /// What lies below the root, and the root's own.
+    pub(crate) volumes: Volumes,
+    /// How each is used.
+    pub(crate) usage: Usage,
     /// `/proc/self/fd`.
     pub(crate) proc_fds: Option<OwnedFd>,
-    pub(crate) fsid: Fsid,
-    pub(crate) properties: Properties,
     pub(crate) read_only: bool,
-    /// Whether data in memory is as stable as it gets.
-    pub(crate) volatile: bool,
-    /// What commits all changes at once, where there is such a thing.
-    pub(crate) journal: Option<Journal>,
-    /// Whether the file system knows reads that do not wait.
-    pub(crate) nowait: AtomicBool,
     pub(crate) verifier: AtomicU64,
     /// How many files were opened.
     pub(crate) opens: AtomicU64,
@@ -100,15 +91,15 @@ impl Core {
     /// The object of a handle. Acts as the server where the handle is not in the cache.
     pub(crate) fn node(&self, handle: &Handle) -> Result<Arc<Node>> {
         if let Some(node) = self.cache.get(handle) {
-            return Ok(node);
+            return if self.is_mounted(&node) { Ok(node) } else { Err(Error::Stale) };
         }
         let parsed = self.minter.parse(handle)?;
         self.identity.server()?;
         let node = match (parsed, &self.table) {
-            (Parsed::Kernel(kernel), None) => self.open_kernel(handle, &kernel)?,
+            (Parsed::Kernel(mount, kernel), None) => self.open_kernel(handle, mount, &kernel)?,
             (Parsed::Process(id), Some(table)) => self.open_number(table, id)?,
             // Of an earlier process, with other rights.
-            (Parsed::Kernel(_), Some(_)) | (Parsed::Process(_), None) => return Err(Error::Stale),
+            (Parsed::Kernel(..), Some(_)) | (Parsed::Process(_), None) => return Err(Error::Stale),
         };
         self.stat(&node)?;
         Ok(node)
@@ -161,7 +152,7 @@ impl Core {
 
     /// Opens a name as it is, without following anything.
     pub(crate) fn open_name(&self, parent: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd> {
-        let open = || openat2(parent, name, NAMES, Mode::empty(), INSIDE);
+        let open = || openat2(parent, name, NAMES, Mode::empty(), self.inside());
         match self.descriptor(open) {
             // Another file system is mounted there: hidden.
             Err(Errno::XDEV) => Err(Error::NotFound),
@@ -172,46 +163,49 @@ impl Core {
     /// The node of a descriptor that was reached by a name in a directory.
     pub(crate) fn admit(&self, fd: OwnedFd, parent: &Node, name: &[u8]) -> Result<Arc<Node>> {
         let stat = stat_fd(fd.as_fd()).meaning()?;
-        if self.is_foreign(&stat) {
-            return Err(Error::NotFound);
-        }
+        self.admit_listed(fd, &stat, Gate { parent, name, listed: None })
+    }
+
+    /// As [`Core::admit`], with what is known of it.
+    pub(crate) fn admit_listed(
+        &self,
+        fd: OwnedFd,
+        stat: &Statx,
+        gate: Gate<'_>,
+    ) -> Result<Arc<Node>> {
+        let volume = self.volume_at(gate, fd.as_fd(), stat)?;
         let handle = match &self.table {
-            None => self.mint(fd.as_fd())?,
+            None => self.mint(&volume.mount, fd.as_fd())?,
             Some(table) => {
-                let identity = self.identify(fd.as_fd(), c"", &stat);
-                let parent = self.number(parent)?;
-                self.minter.process(table.identify(identity, parent, name))
+                let identity = self.identify(&volume, (fd.as_fd(), c""), stat);
+                let parent = self.number(gate.parent)?;
+                self.minter.process(table.identify(identity, parent, gate.name))
             }
         };
-        Ok(self.cache.insert(Node::new(fd, handle, kind(&stat))))
+        Ok(self.cache.insert(Node::new(fd, handle, stat, volume)))
     }
 
     /// The signed kernel handle of a descriptor.
-    pub(crate) fn mint(&self, fd: BorrowedFd<'_>) -> Result<Handle> {
+    pub(crate) fn mint(&self, mount: &Mount, fd: BorrowedFd<'_>) -> Result<Handle> {
         let (kernel, _) = sys::name_to_handle_at(fd, c"", libc::AT_EMPTY_PATH).meaning()?;
-        self.minter.kernel(&kernel).ok_or(Error::NotSupported)
-    }
-
-    /// Whether an object is on another file system than the export's.
-    pub(crate) fn is_foreign(&self, stat: &Statx) -> bool {
-        self.dev.is_some_and(|dev| dev != device(stat))
+        self.minter.kernel(mount.id(), &kernel).ok_or(Error::NotSupported)
     }
 
     /// What tells an object from all others. An empty name means the descriptor itself.
     pub(crate) fn identify(
         &self,
-        fd: BorrowedFd<'_>,
-        name: &CStr,
+        volume: &Volume,
+        object: (BorrowedFd<'_>, &CStr),
         stat: &Statx,
     ) -> table::Identity {
-        self.stamps.identify(&self.minter, fd, name, stat)
+        volume.mount.stamps.identify(&self.minter, volume.id, object, stat)
     }
 
     /// The number of a node, where handles are numbers.
     pub(crate) fn number(&self, node: &Node) -> Result<u64> {
         match self.minter.parse(node.handle())? {
             Parsed::Process(id) => Ok(id),
-            Parsed::Kernel(_) => Err(Error::BadHandle),
+            Parsed::Kernel(..) => Err(Error::BadHandle),
         }
     }
 
@@ -223,19 +217,18 @@ impl Core {
         }
     }
 
-    fn open_kernel(&self, handle: &Handle, kernel: &KernelHandle) -> Result<Arc<Node>> {
+    fn open_kernel(&self, handle: &Handle, mount: u64, kernel: &KernelHandle) -> Result<Arc<Node>> {
+        let first = self.mount_of_handle(mount)?;
         let flags = NAMES.bits() as i32;
-        let fd = match self.descriptor(|| sys::open_by_handle_at(self.mount.as_fd(), kernel, flags))
-        {
+        let open = || sys::open_by_handle_at(first.mount.root(), kernel, flags);
+        let fd = match self.descriptor(open) {
             // The kernel knows the handle as none of this file system's any more.
             Err(Errno::INVAL | Errno::NOENT) => return Err(Error::Stale),
             result => result.meaning()?,
         };
         let stat = stat_fd(fd.as_fd()).meaning()?;
-        if self.is_foreign(&stat) {
-            return Err(Error::Stale);
-        }
-        Ok(self.cache.insert(Node::new(fd, *handle, kind(&stat))))
+        let volume = self.volume_in(&first, fd.as_fd(), &stat).map_err(|_| Error::Stale)?;
+        Ok(self.cache.insert(Node::new(fd, *handle, &stat, volume)))
     }
 
     /// Opens the object of a number by way of the nearest directory above it that is open.
@@ -271,30 +264,40 @@ impl Core {
         identity: table::Identity,
         place: &Place,
     ) -> Result<Arc<Node>> {
+        let same = |fd: OwnedFd, name: &[u8]| {
+            let gate = Gate { parent, name, listed: None };
+            self.is_identity(gate, fd, identity)
+        };
         let mut found = Name::new(&place.name)
             .and_then(|name| self.open_name(parent.fd(), name.as_c_str()))
-            .and_then(|fd| self.is_identity(fd, identity));
+            .and_then(|fd| same(fd, &place.name));
         if matches!(found, Err(Error::Stale | Error::NotFound | Error::BadName)) {
             // Somebody else renamed it: where it was is the first place to look.
             let name = self.name_of(parent, identity.ino)?.ok_or(Error::Stale)?;
             found = self
                 .open_name(parent.fd(), name.as_c_str())
-                .and_then(|fd| self.is_identity(fd, identity));
+                .and_then(|fd| same(fd, name.as_bytes()));
             if found.is_ok() {
                 table.identify(identity, place.parent, name.as_bytes());
             }
         }
-        let (fd, stat) = match found {
+        let (fd, stat, volume) = match found {
             Err(Error::NotFound | Error::NotDirectory) => return Err(Error::Stale),
             found => found?,
         };
-        Ok(self.cache.insert(Node::new(fd, self.minter.process(id), kind(&stat))))
+        Ok(self.cache.insert(Node::new(fd, self.minter.process(id), &stat, volume)))
     }
 
-    fn is_identity(&self, fd: OwnedFd, identity: table::Identity) -> Result<(OwnedFd, Statx)> {
+    fn is_identity(
+        &self,
+        gate: Gate<'_>,
+        fd: OwnedFd,
+        identity: table::Identity,
+    ) -> Result<(OwnedFd, Statx, Arc<Volume>)> {
         let stat = stat_fd(fd.as_fd()).meaning()?;
-        if self.identify(fd.as_fd(), c"", &stat) == identity {
-            Ok((fd, stat))
+        let volume = self.volume_at(gate, fd.as_fd(), &stat)?;
+        if self.identify(&volume, (fd.as_fd(), c""), &stat) == identity {
+            Ok((fd, stat, volume))
         } else {
             Err(Error::Stale)
         }
@@ -307,15 +310,18 @@ impl Core {
         let mut here = directory.try_clone_to_owned().map_err(|_| Error::Busy)?;
         let mut stat = stat_fd(here.as_fd()).meaning()?;
         for _ in 0..DEPTH {
-            if (device(&stat), stat.stx_ino) == (device(&root), root.stx_ino) {
+            let is_root = (device(&stat), stat.stx_ino) == (device(&root), root.stx_ino);
+            if is_root && self.volumes.own.mount.has(&stat) {
                 return Ok(true);
             }
             here = match self.open_parent(here.as_fd()) {
-                Err(Error::CrossDevice) => return Ok(false),
+                // The second: it is not below what is mounted of its file system.
+                Err(Error::CrossDevice | Error::NotFound) => return Ok(false),
                 result => result?,
             };
             let above = stat_fd(here.as_fd()).meaning()?;
-            if (device(&above), above.stx_ino) == (device(&stat), stat.stx_ino) {
+            let is_top = (device(&above), above.stx_ino) == (device(&stat), stat.stx_ino);
+            if is_top && number(&above) == number(&stat) {
                 return Ok(false);
             }
             stat = above;
@@ -325,30 +331,32 @@ impl Core {
 
     /// The directory above one.
     pub(crate) fn open_parent(&self, directory: BorrowedFd<'_>) -> Result<OwnedFd> {
-        let rules = INSIDE.difference(ResolveFlags::BENEATH);
+        let rules = self.inside().difference(ResolveFlags::BENEATH);
         self.descriptor(|| openat2(directory, c"..", NAMES, Mode::empty(), rules)).meaning()
     }
 
     /// The node of a directory that was reached from below.
     pub(crate) fn admit_above(&self, fd: OwnedFd, depth: usize) -> Result<Arc<Node>> {
         let stat = stat_fd(fd.as_fd()).meaning()?;
+        let volume = self.volume_above(fd.as_fd(), &stat)?;
         let handle = match &self.table {
-            None => self.mint(fd.as_fd())?,
+            None => self.mint(&volume.mount, fd.as_fd())?,
             Some(table) => {
-                let identity = self.identify(fd.as_fd(), c"", &stat);
+                let identity = self.identify(&volume, (fd.as_fd(), c""), &stat);
                 let id = match table.known(identity) {
                     Some(id) => id,
                     None if depth == 0 => return Err(Error::Stale),
                     None => {
                         let parent = self.admit_above(self.open_parent(fd.as_fd())?, depth - 1)?;
-                        let name = self.name_of(&parent, stat.stx_ino)?.ok_or(Error::Stale)?;
+                        let listed = volume.listed(stat.stx_ino);
+                        let name = self.name_of(&parent, listed)?.ok_or(Error::Stale)?;
                         table.identify(identity, self.number(&parent)?, name.as_bytes())
                     }
                 };
                 self.minter.process(id)
             }
         };
-        Ok(self.cache.insert(Node::new(fd, handle, kind(&stat))))
+        Ok(self.cache.insert(Node::new(fd, handle, &stat, volume)))
     }
 
     /// A descriptor by the number of another, for what no call does with an `O_PATH` one.
@@ -390,9 +398,13 @@ impl FdName {
     }
 }
 
+/// All that is asked of an object.
+pub(crate) const ALL: StatxFlags =
+    StatxFlags::BASIC_STATS.union(StatxFlags::BTIME).union(StatxFlags::MNT_ID);
+
 /// One `statx` for all that is asked of an object.
 pub(crate) fn stat_fd(fd: BorrowedFd<'_>) -> rustix::io::Result<Statx> {
-    statx(fd, c"", AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS.union(StatxFlags::BTIME))
+    statx(fd, c"", AtFlags::EMPTY_PATH, ALL)
 }
 
 /// The device an object is on.

@@ -15,10 +15,11 @@ use crate::core::Core;
 use crate::dir::OwnedEntry;
 use crate::flush::Changed;
 use crate::io::{Progress, Wait};
+use crate::keeper::Keeper;
 use crate::name::Name;
 use crate::names::Making;
 use crate::open::OpenFile;
-use crate::options::{Durability, Mode, OpenError, Options};
+use crate::options::{Mode, OpenError, Options};
 use crate::stable::{Flushed, Group};
 use crate::start;
 use crate::xattr::XattrName;
@@ -98,7 +99,11 @@ impl LocalFs {
     ) -> std::result::Result<Self, OpenError> {
         let (core, prompt) = start::open(path, &*world, &options)?;
         let core = Arc::new(core);
-        let waits = options.durability == Durability::Sync && !core.volatile && !core.read_only;
+        // Nobody has set it before.
+        let _ = core.volumes.keeper.set(Keeper::new(world.clone(), &core));
+        // What is mounted below may be on a disk, whatever this is.
+        let is_volatile = core.is_volatile() && !core.volumes.crosses;
+        let waits = core.usage.syncs && !is_volatile;
         let group = waits.then(|| Group::new(core.clone(), world.clone()));
         Ok(Self { core, world, prompt, group })
     }
@@ -147,7 +152,10 @@ impl LocalFs {
 
     fn settle<'a, T: Send + Unpin + 'static>(&'a self, changed: Changed<T>) -> Reply<'a, T> {
         let Changed { value, objects } = changed;
-        let Some(group) = self.group.as_ref().filter(|_| objects.iter().any(Option::is_some))
+        let Some(group) = self
+            .group
+            .as_ref()
+            .filter(|_| objects.iter().flatten().any(|object| !object.mount().volatile))
         else {
             return Reply::now(Ok(value));
         };
@@ -160,7 +168,7 @@ impl LocalFs {
         &'a self,
         job: impl FnOnce(&Arc<Core>) -> Result<T> + Send + 'static,
     ) -> Reply<'a, T> {
-        if self.core.volatile { self.run(job) } else { self.block(job) }
+        if self.core.is_volatile() { self.run(job) } else { self.block(job) }
     }
 
     /// The rest of a read of which `before` bytes were given to the sink.
@@ -204,7 +212,11 @@ impl LocalFs {
 
 impl FileSystem for LocalFs {
     fn properties(&self) -> Properties {
-        self.core.properties
+        self.core.volumes.own.mount.properties
+    }
+
+    fn properties_of(&self, node: &Handle) -> Properties {
+        self.core.properties_of(node)
     }
 
     fn root(&self) -> Handle {
@@ -380,7 +392,7 @@ impl FileSystem for LocalFs {
         if self.prompt && !ready!(self.core.has_holes(open)) {
             return self.read(file, offset, len, sink);
         }
-        if self.core.volatile {
+        if open.node().mount().volatile {
             return Reply::now(self.core.read_plus(open, offset, len, sink));
         }
         let file = ready!(file.get_arc::<OpenFile>());
@@ -420,7 +432,7 @@ impl FileSystem for LocalFs {
             return self.write_blocking(cred, file, offset, data, stability);
         }
         let written = ready!(self.core.write(cred, open, offset, data));
-        if stability == Stability::Unstable || self.core.volatile {
+        if stability == Stability::Unstable || open.node().mount().volatile {
             return Reply::now(Ok(Written { stability, ..written }));
         }
         let file = ready!(file.get_arc());

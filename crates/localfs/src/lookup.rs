@@ -1,10 +1,11 @@
 //! From a name to a handle, and back up.
 
 use holdfast_vfs::{Cred, Error, FileKind, Handle, Result};
+use rustix::io::Errno;
 
 use crate::cache::Node;
 use crate::core::Core;
-use crate::errno::Meaning;
+use crate::errno::error;
 use crate::name::Name;
 use crate::sys;
 
@@ -31,14 +32,17 @@ impl Core {
     pub(crate) fn find(&self, parent: &Node, name: &Name) -> Result<Handle> {
         if self.table.is_none() {
             // The kernel checks the right to search here as it does in an open.
-            let (kernel, mount) =
-                sys::name_to_handle_at(parent.fd(), name.as_c_str(), 0).meaning()?;
-            if self.mount_id != Some(mount) {
-                return Err(Error::NotFound);
-            }
-            let handle = self.minter.kernel(&kernel).ok_or(Error::NotSupported)?;
-            if self.cache.get(&handle).is_some() {
-                return Ok(handle);
+            match sys::name_to_handle_at(parent.fd(), name.as_c_str(), 0) {
+                Ok((kernel, mount)) if parent.mount().is_number(mount as u64) => {
+                    let id = parent.mount().id();
+                    let handle = self.minter.kernel(id, &kernel).ok_or(Error::NotSupported)?;
+                    if self.cache.get(&handle).is_some() {
+                        return Ok(handle);
+                    }
+                }
+                // Something is mounted there; it need not have handles.
+                Ok(_) | Err(Errno::OPNOTSUPP) => {}
+                Err(errno) => return Err(error(errno)),
             }
         }
         let fd = self.open_name(parent.fd(), name.as_c_str())?;
@@ -53,7 +57,7 @@ impl Core {
         self.stat(&node)?;
         self.assume(cred)?;
         let above = match self.open_parent(node.fd()) {
-            Err(Error::CrossDevice) => return Err(Error::Stale),
+            Err(Error::CrossDevice | Error::NotFound) => return Err(Error::Stale),
             result => result?,
         };
         // The handle outlives a move; what lies above the new place is nobody's business.

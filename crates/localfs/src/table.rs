@@ -7,8 +7,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// What tells an object from all others, also from a later one with its inode number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
-    /// Major and minor number of the device.
-    pub(crate) dev: (u32, u32),
+    /// The volume's id.
+    pub(crate) volume: u64,
     /// The inode.
     pub(crate) ino: u64,
     /// Differs for another use of the inode.
@@ -29,7 +29,7 @@ struct Entry {
     place: Place,
 }
 
-type InodeKey = ((u32, u32), u64);
+type InodeKey = (u64, u64);
 
 struct Inner {
     next: u64,
@@ -55,7 +55,7 @@ impl Table {
     /// The number of an object that is now at this place.
     pub(crate) fn identify(&self, identity: Identity, parent: u64, name: &[u8]) -> u64 {
         let mut inner = self.lock();
-        let key = (identity.dev, identity.ino);
+        let key = (identity.volume, identity.ino);
         if let Some(&id) = inner.inodes.get(&key) {
             let entry = inner.entries.get_mut(&id).expect("an inode's number has an entry");
             if entry.identity == identity {
@@ -77,7 +77,7 @@ impl Table {
     /// The number of an object that was seen before.
     pub(crate) fn known(&self, identity: Identity) -> Option<u64> {
         let inner = self.lock();
-        let id = *inner.inodes.get(&(identity.dev, identity.ino))?;
+        let id = *inner.inodes.get(&(identity.volume, identity.ino))?;
         (inner.entries.get(&id)?.identity == identity).then_some(id)
     }
 
@@ -91,7 +91,7 @@ impl Table {
     pub(crate) fn forget(&self, id: u64) {
         let mut inner = self.lock();
         if let Some(Entry { identity, .. }) = inner.entries.remove(&id) {
-            inner.inodes.remove(&(identity.dev, identity.ino));
+            inner.inodes.remove(&(identity.volume, identity.ino));
         }
     }
 
@@ -106,9 +106,9 @@ mod tests {
 
     #[test]
     fn an_inode_used_again_has_another_number() {
-        let root = Identity { dev: (0, 1), ino: 2, stamp: 0 };
+        let root = Identity { volume: 1, ino: 2, stamp: 0 };
         let table = Table::new(root);
-        let first = Identity { dev: (0, 1), ino: 3, stamp: 1 };
+        let first = Identity { volume: 1, ino: 3, stamp: 1 };
         let id = table.identify(first, Table::ROOT, b"a");
         assert_eq!(table.identify(first, Table::ROOT, b"b"), id);
         assert_eq!(&*table.entry(id).unwrap().1.name, b"b");
