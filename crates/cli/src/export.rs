@@ -9,7 +9,7 @@ use clap::ValueEnum;
 use crate::nearest::hint;
 use crate::settings::{Directory, Durability, IDS, Squash, Squashing};
 
-const OPTIONS: [&str; 7] = ["ro", "rw", "sync", "async", "squash", "anonuid", "anongid"];
+const OPTIONS: [&str; 8] = ["ro", "rw", "sync", "async", "noxdev", "squash", "anonuid", "anongid"];
 
 /// Why it is none.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +64,7 @@ pub(crate) fn parse(text: &OsStr) -> Result<Directory, ExportError> {
         read_only: said.read_only.unwrap_or_default(),
         squash: said.squash,
         durability: said.durability.unwrap_or_default(),
+        noxdev: said.noxdev.is_some(),
         ..Directory::new(name, OsStr::from_bytes(path))
     })
 }
@@ -73,6 +74,7 @@ struct Said {
     read_only: Option<bool>,
     squash: Squashing,
     durability: Option<Durability>,
+    noxdev: Option<()>,
 }
 
 impl Said {
@@ -84,6 +86,7 @@ impl Said {
             "rw" => flag("rw").and_then(|()| once("rw", &mut self.read_only, false)),
             "sync" => flag("sync").and_then(|()| self.durability("sync", Durability::Sync)),
             "async" => flag("async").and_then(|()| self.durability("async", Durability::Async)),
+            "noxdev" => flag("noxdev").and_then(|()| once("noxdev", &mut self.noxdev, ())),
             "squash" => {
                 let whom = Squash::from_str(value, false);
                 let whom = whom.map_err(|_| ExportError::Squash(value.to_owned()))?;
@@ -135,6 +138,8 @@ mod tests {
         assert_eq!(durability("/a=/b,async"), Ok(Durability::Async));
         assert_eq!(durability("/a=/b,sync"), Ok(Durability::Sync));
         assert_eq!(durability("/a=/b"), Ok(Durability::Sync));
+        let noxdev = |text| read(text).map(|it| it.noxdev);
+        assert_eq!((noxdev("/a=/b,noxdev"), noxdev("/a=/b")), (Ok(true), Ok(false)));
         let bytes = parse(OsStr::from_bytes(b"/a=\xff,ro")).map(|it| it.path);
         assert_eq!(bytes, Ok(OsStr::from_bytes(b"\xff").into()));
     }
@@ -146,7 +151,8 @@ mod tests {
                     as in /NAME=DIR,ro";
         let id = "it takes a number, 0 to 4294967294";
         let comma = " (a directory with a comma in its name goes into a --config file)";
-        let options = "there are `ro`, `rw`, `sync`, `async`, `squash`, `anonuid` and `anongid`";
+        let options =
+            "there are `ro`, `rw`, `sync`, `async`, `noxdev`, `squash`, `anonuid` and `anongid`";
         for (text, why) in [
             ("/srv/music", form.to_owned()),
             ("music=/srv", form.to_owned()),
@@ -167,6 +173,7 @@ mod tests {
             ("/a=/b,ro=yes", "`ro` takes no value".to_owned()),
             ("/a=/b,async=no", "`async` takes no value".to_owned()),
             ("/a=/b,sync,async", "`async` is a second word on the same matter".to_owned()),
+            ("/a=/b,noxdev=yes", "`noxdev` takes no value".to_owned()),
             ("/a=/b,ro,rw", "`rw` is a second word on the same matter".to_owned()),
             (
                 "/a=/b,anonuid=1,anonuid=1",

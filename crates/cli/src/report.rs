@@ -10,9 +10,9 @@ use crate::settings::{Directory, Durability, Settings, Squashing};
 
 /// What an export does, as far as the settings say.
 pub(crate) fn directory(directory: &Directory) -> String {
-    let Directory { name, path, read_only, squash, durability } = directory;
-    let (mode, durability) = (mode(*read_only), names(*durability));
-    format!("{} as {name}: {mode}; {squash}; {durability}", absolute(path).display())
+    let Directory { name, path, read_only, squash, durability, noxdev } = directory;
+    let (mode, durability, below) = (mode(*read_only), names(*durability), below(*noxdev));
+    format!("{} as {name}: {mode}; {squash}; {durability}{below}", absolute(path).display())
 }
 
 /// What memory does.
@@ -22,11 +22,12 @@ pub(crate) fn memory(squash: Squashing) -> String {
 
 /// What an export does, now that it is open. `kept` says whether the key of its handles is.
 pub(crate) fn opened(directory: &Directory, fs: &LocalFs, kept: bool) -> String {
-    let Directory { name, path, read_only, squash, durability } = directory;
+    let Directory { name, path, read_only, squash, durability, noxdev } = directory;
     let callers = Callers { squash: *squash, switched: fs.switches_users() };
     let mode = mode(*read_only);
     let (handles, durability) = (handles(fs.mode(), kept), names(*durability));
-    format!("{} as {name}: {mode}; {callers}; {durability}; {handles}", absolute(path).display())
+    let (path, below) = (absolute(path), below(*noxdev));
+    format!("{} as {name}: {mode}; {callers}; {durability}; {handles}{below}", path.display())
 }
 
 /// Warns where clients can see the state directory: its key makes them file handles.
@@ -58,6 +59,11 @@ fn absolute(path: &Path) -> PathBuf {
 
 const fn mode(read_only: bool) -> &'static str {
     if read_only { "read-only" } else { "read-write" }
+}
+
+/// What becomes of file systems that are mounted below; nothing is said of the usual.
+const fn below(noxdev: bool) -> &'static str {
+    if noxdev { "; file systems below are hidden" } else { "" }
 }
 
 const fn names(durability: Durability) -> &'static str {

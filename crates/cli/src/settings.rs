@@ -110,6 +110,8 @@ pub(crate) struct Directory {
     pub(crate) squash: Squashing,
     /// When changes are answered.
     pub(crate) durability: Durability,
+    /// Whether file systems that are mounted below are hidden.
+    pub(crate) noxdev: bool,
 }
 
 impl Directory {
@@ -121,6 +123,7 @@ impl Directory {
             read_only: false,
             squash: Squashing::default(),
             durability: Durability::default(),
+            noxdev: false,
         }
     }
 }
@@ -145,6 +148,8 @@ pub(crate) struct Given {
     pub(crate) keep: Option<Keep>,
     pub(crate) lease: Option<Duration>,
     pub(crate) squash: Squashing,
+    /// Whether this is so for exports that do not say it.
+    pub(crate) noxdev: bool,
     pub(crate) loops: Option<usize>,
     pub(crate) threads: Option<usize>,
     pub(crate) log: Option<Level>,
@@ -220,6 +225,7 @@ impl Settings {
             keep: line.keep.or(file.keep),
             lease: line.lease.or(file.lease),
             squash: line.squash.or(file.squash),
+            noxdev: line.noxdev || file.noxdev,
             loops: line.loops.or(file.loops),
             threads: line.threads.or(file.threads),
             log: line.log.or(file.log),
@@ -231,6 +237,7 @@ impl Settings {
         let mut exports = given.exports;
         for export in &mut exports {
             export.squash = export.squash.or(given.squash);
+            export.noxdev |= given.noxdev;
         }
         Self {
             exports,
@@ -265,6 +272,7 @@ mod tests {
                 uid: Some(number as u32),
                 gid: Some(number as u32),
             },
+            noxdev: number == 20,
             loops: Some(number),
             threads: Some(number),
             log: Some(Level::Warn),
@@ -310,7 +318,8 @@ mod tests {
     fn an_export_stands_before_the_defaults_of_all() {
         let squash = Squashing { whom: Some(Squash::All), uid: Some(7), gid: None };
         let exports = vec![directory("/a", Some(Squash::None)), directory("/b", None)];
-        let settings = Settings::of(Given { exports, squash, ..Given::default() });
+        let settings = Settings::of(Given { exports, squash, noxdev: true, ..Given::default() });
+        assert!(settings.exports.iter().all(|it| it.noxdev));
         let said: Vec<_> = settings.exports.iter().map(|it| it.squash.to_string()).collect();
         assert_eq!(said, ["nobody squashed", "everybody squashed to 7:65534"]);
     }

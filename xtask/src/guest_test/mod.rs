@@ -144,6 +144,13 @@ fn localfs(holdfast: &Path, folders: &Folders) -> Result<Server> {
     mounted("small", small, ["--small-export".to_owned(), "/small".to_owned()]);
     let quota = folders.mount_quota("quota", "1M");
     mounted("quota", quota, ["--quota-export".to_owned(), "/quota".to_owned()]);
+    let nested = folders.mount_nested("nested");
+    if let Ok(path) = &nested {
+        let export = format!("/noxdev={},noxdev", path.display());
+        serve.extend(["--export".to_owned(), export]);
+        suite.extend(["--noxdev-export".to_owned(), "/noxdev".to_owned()]);
+    }
+    mounted("nested", nested, ["--nested-export".to_owned(), "/nested".to_owned()]);
     for kind in KINDS {
         let path = folders.mount_loop(kind, kind);
         let has = path.as_ref().map(|path| ability::possible(path, &offered));

@@ -33,6 +33,7 @@ fn everything_can_be_said() {
         path = "usr"
         read-only = true
         durability = "async"
+        noxdev = true
         squash = "all"
         anonuid = 0
         anongid = 100
@@ -46,6 +47,7 @@ fn everything_can_be_said() {
             Directory {
                 read_only: true,
                 durability: Durability::Async,
+                noxdev: true,
                 squash: squash(Squash::All, 0, 100),
                 ..Directory::new("/a/b", "/usr")
             },
