@@ -141,7 +141,7 @@ impl ServeArgs {
             },
             lease: self.lease.map(lease).transpose()?,
             squash,
-            noxdev: self.noxdev,
+            noxdev: self.noxdev.then_some(true),
             loops: self.loops.map(usize::from),
             threads: self.threads.map(usize::from),
             log: self.log,

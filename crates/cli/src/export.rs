@@ -64,7 +64,7 @@ pub(crate) fn parse(text: &OsStr) -> Result<Directory, ExportError> {
         read_only: said.read_only.unwrap_or_default(),
         squash: said.squash,
         durability: said.durability.unwrap_or_default(),
-        noxdev: said.noxdev.is_some(),
+        noxdev: said.noxdev.map(|()| true),
         ..Directory::new(name, OsStr::from_bytes(path))
     })
 }
@@ -139,7 +139,7 @@ mod tests {
         assert_eq!(durability("/a=/b,sync"), Ok(Durability::Sync));
         assert_eq!(durability("/a=/b"), Ok(Durability::Sync));
         let noxdev = |text| read(text).map(|it| it.noxdev);
-        assert_eq!((noxdev("/a=/b,noxdev"), noxdev("/a=/b")), (Ok(true), Ok(false)));
+        assert_eq!((noxdev("/a=/b,noxdev"), noxdev("/a=/b")), (Ok(Some(true)), Ok(None)));
         let bytes = parse(OsStr::from_bytes(b"/a=\xff,ro")).map(|it| it.path);
         assert_eq!(bytes, Ok(OsStr::from_bytes(b"\xff").into()));
     }

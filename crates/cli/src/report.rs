@@ -62,8 +62,8 @@ const fn mode(read_only: bool) -> &'static str {
 }
 
 /// What becomes of file systems that are mounted below; nothing is said of the usual.
-const fn below(noxdev: bool) -> &'static str {
-    if noxdev { "; file systems below are hidden" } else { "" }
+const fn below(noxdev: Option<bool>) -> &'static str {
+    if let Some(true) = noxdev { "; file systems below are hidden" } else { "" }
 }
 
 const fn names(durability: Durability) -> &'static str {

@@ -53,7 +53,9 @@ impl Options {
 
 /// Who is told what an operator should know, a sentence at a time, and each matter once.
 #[derive(Clone)]
-pub struct Tell(Option<Arc<dyn Fn(&str) + Send + Sync>>);
+pub struct Tell(Option<Arc<Telling>>);
+
+type Telling = dyn Fn(&str) + Send + Sync;
 
 impl Tell {
     /// No one.

@@ -140,7 +140,7 @@ fn open(
     options.export_id = Export::id_of(&directory.name);
     options.read_only = directory.read_only;
     options.fd_budget = Some(fd_budget);
-    options.noxdev = directory.noxdev;
+    options.noxdev = directory.noxdev.unwrap_or_default();
     let name = directory.name.clone();
     options.tell = Tell::by(move |sentence| warn(format_args!("export {name}: {sentence}")));
     options.durability = match directory.durability {

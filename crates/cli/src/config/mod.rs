@@ -88,7 +88,7 @@ fn top(file: &mut Section<'_, '_>, folder: &Path) -> Given {
         keep: keep(file, folder),
         lease: file.number("lease", &LEASES).map(Duration::from_secs),
         squash: squash(file),
-        noxdev: file.flag("noxdev").unwrap_or_default(),
+        noxdev: file.flag("noxdev"),
         loops: file.number("loops", &LOOPS).map(|number| number as usize),
         threads: file.number("threads", &THREADS).map(|number| number as usize),
         log: file.word("log"),
@@ -193,7 +193,7 @@ fn export(
         check_directory(section, path, span);
     }
     let read_only = section.flag("read-only").unwrap_or_default();
-    let noxdev = section.flag("noxdev").unwrap_or_default();
+    let noxdev = section.flag("noxdev");
     let (squash, durability) = (squash(section), section.word("durability").unwrap_or_default());
     let ((name, span), (path, _)) = (name?, path?);
     Some((Directory { read_only, squash, durability, noxdev, ..Directory::new(name, path) }, span))
