@@ -18,7 +18,7 @@ use crate::name::Name;
 use crate::sys::{self, KernelHandle};
 use crate::table::{self, Place, Table};
 use crate::volume::{Mount, Usage, Volume, number};
-use crate::volumes::Volumes;
+use crate::volumes::{Hidden, Volumes};
 
 /// An open that only names the object.
 pub(crate) const NAMES: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
@@ -91,7 +91,10 @@ impl Core {
     /// The object of a handle. Acts as the server where the handle is not in the cache.
     pub(crate) fn node(&self, handle: &Handle) -> Result<Arc<Node>> {
         if let Some(node) = self.cache.get(handle) {
-            return if self.is_mounted(&node) { Ok(node) } else { Err(Error::Stale) };
+            if self.is_mounted(&node) {
+                return Ok(node);
+            }
+            self.cache.remove(handle);
         }
         let parsed = self.minter.parse(handle)?;
         self.identity.server()?;
@@ -227,7 +230,7 @@ impl Core {
             result => result.meaning()?,
         };
         let stat = stat_fd(fd.as_fd()).meaning()?;
-        let volume = self.volume_in(&first, fd.as_fd(), &stat).map_err(|_| Error::Stale)?;
+        let volume = self.volume_in(&first, fd.as_fd(), &stat).map_err(Hidden::of_handle)?;
         Ok(self.cache.insert(Node::new(fd, *handle, &stat, volume)))
     }
 

@@ -93,7 +93,7 @@ impl Core {
             Some(number) => self.volumes.by_number(number).ok_or(Error::Stale)?,
             None => self.volumes.own.clone(),
         };
-        self.volume_in(&first, fd, stat).map_err(|_| Error::Stale)
+        self.volume_in(&first, fd, stat).map_err(Hidden::of_handle)
     }
 
     /// The first volume of the mount that handles name by this; acts as the server.
@@ -186,7 +186,14 @@ impl Core {
         if self.usage.by_handle && !opens_by_handle(root.as_fd()) {
             return Err(Hidden::Handles);
         }
-        let covered = gate.listed.or_else(|| self.listed(gate.parent, gate.name));
+        let covered = match gate.listed {
+            Some(listed) => Some(listed),
+            None => match self.listed(gate.parent, gate.name) {
+                Err(Error::Busy) => return Err(Hidden::Busy),
+                // Who may not list the directory does without.
+                listed => listed.ok().flatten(),
+            },
+        };
         let above = Above::new(gate.parent.volume().clone(), covered);
         let volume = Mount::probe(root, Some(above), self.usage).map_err(Hidden::closed)?;
         // Something may have been mounted over it since.
@@ -194,17 +201,17 @@ impl Core {
     }
 
     /// The file id that a directory lists a name with: of what is covered by a mount there.
-    fn listed(&self, directory: &Node, name: &[u8]) -> Option<u64> {
-        let fd = self.open_listing(directory).ok()?;
+    fn listed(&self, directory: &Node, name: &[u8]) -> Result<Option<u64>> {
+        let fd = self.open_listing(directory)?;
         let mut buffer = Vec::with_capacity(LISTING);
         let mut listing = RawDir::new(fd.as_fd(), buffer.spare_capacity_mut());
         while let Some(entry) = listing.next() {
-            let entry = entry.ok()?;
+            let entry = entry.meaning()?;
             if entry.file_name().to_bytes() == name {
-                return Some(entry.ino());
+                return Ok(Some(entry.ino()));
             }
         }
-        None
+        Ok(None)
     }
 
     /// Finds room in the table where there is none: what is only kept for its descriptor is let
@@ -227,15 +234,23 @@ impl Core {
         let mounts = self.volumes.mounts.as_ref().ok_or(Error::Stale)?;
         let path = self.proc_fds.as_ref().and_then(|fds| path_of(self.root.fd(), fds));
         let path = path.ok_or(Error::Stale)?;
-        let mut present = Vec::new();
+        let (mut present, mut is_sure) = (Vec::new(), true);
         for below in mounts.below(&path).meaning()?.iter().take(MOUNTS_MAX) {
-            // What cannot be come to is hidden, or was unmounted meanwhile.
-            let Ok(node) = self.walk(&below.path) else { continue };
-            let found = node.volume().mount.id();
+            let found = match self.walk(&below.path) {
+                Ok(node) => node.volume().mount.id(),
+                // What cannot be come to is hidden, or was unmounted meanwhile.
+                Err(error) => {
+                    is_sure &= error != Error::Busy;
+                    continue;
+                }
+            };
             if found == id {
                 return self.volumes.by_id(id).ok_or(Error::Stale);
             }
             present.push(found);
+        }
+        if !is_sure {
+            return Err(Error::Busy);
         }
         self.volumes.set_present(Some(present));
         Err(Error::Stale)

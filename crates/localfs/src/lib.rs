@@ -5,8 +5,8 @@
 //!
 //! What is mounted below the exported directory, and each btrfs subvolume there, is a file system
 //! of its own: it has an fsid, and says what it is mounted on. Or it is hidden
-//! ([`Options::noxdev`]): LOOKUP does not find it, READDIR leaves it out where attributes or handles
-//! are asked for.
+//! ([`Options::noxdev`]): LOOKUP does not find it, READDIR leaves it out where attributes or
+//! handles are asked for.
 //!
 //! Changes of names and attributes are answered when they are on stable storage: [`Durability`].
 //!

@@ -45,6 +45,16 @@ impl Hidden {
         }
     }
 
+    /// What this means to who has a handle there.
+    pub(crate) const fn of_handle(self) -> Error {
+        match self {
+            Self::Many | Self::Busy => Error::Busy,
+            Self::File | Self::Kernel | Self::Slow | Self::Handles | Self::Closed | Self::List => {
+                Error::Stale
+            }
+        }
+    }
+
     const fn reason(self) -> &'static str {
         match self {
             Self::File => "only directories can be mounted on",

@@ -65,7 +65,8 @@ fn populate(export: &Path) -> bool {
 
 fn walk(fs: &LocalFs, path: &str) -> Result<Handle, Error> {
     let names = path.split('/').filter(|name| !name.is_empty());
-    names.fold(Ok(fs.root()), |at, name| wait(fs.lookup(&ROOT, &at?, name.as_bytes())))
+    let mut names = names.map(str::as_bytes);
+    names.try_fold(fs.root(), |at, name| wait(fs.lookup(&ROOT, &at, name)))
 }
 
 fn attr(fs: &LocalFs, handle: &Handle) -> Attr {
