@@ -45,8 +45,8 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 
-    /// Export DIR as /NAME; OPTION is ro, rw, sync, async, squash=WHOM, anonuid=UID, anongid=GID
-    /// or local-locks=false; may be given several times
+    /// Export DIR as /NAME; OPTION is ro, rw, sync, async, noxdev, squash=WHOM, anonuid=UID,
+    /// anongid=GID or local-locks=false; may be given several times
     #[arg(long, value_name = "/NAME=DIR[,OPTION]...")]
     pub(crate) export: Vec<OsString>,
 
@@ -78,6 +78,10 @@ pub(crate) struct ServeArgs {
     /// Which group is nobody's, where the export does not say [default: 65534]
     #[arg(long, value_name = "GID", value_parser = value_parser!(u32).range(of(&IDS)))]
     pub(crate) anongid: Option<u32>,
+
+    /// Hide the file systems that are mounted below the exports
+    #[arg(long)]
+    pub(crate) noxdev: bool,
 
     /// Event loops [default: 1]
     #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(of(&LOOPS)))]
@@ -137,6 +141,7 @@ impl ServeArgs {
             },
             lease: self.lease.map(lease).transpose()?,
             squash,
+            noxdev: self.noxdev.then_some(true),
             loops: self.loops.map(usize::from),
             threads: self.threads.map(usize::from),
             log: self.log,

@@ -9,8 +9,8 @@ use clap::ValueEnum;
 use crate::nearest::hint;
 use crate::settings::{Directory, Durability, IDS, Squash, Squashing};
 
-const OPTIONS: [&str; 8] =
-    ["ro", "rw", "sync", "async", "squash", "anonuid", "anongid", "local-locks"];
+const OPTIONS: [&str; 9] =
+    ["ro", "rw", "sync", "async", "noxdev", "squash", "anonuid", "anongid", "local-locks"];
 
 /// Why it is none.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +70,7 @@ pub(crate) fn parse(text: &OsStr) -> Result<Directory, ExportError> {
         squash: said.squash,
         durability: said.durability.unwrap_or_default(),
         local_locks: said.local_locks.unwrap_or(true),
+        noxdev: said.noxdev.map(|()| true),
         ..Directory::new(name, OsStr::from_bytes(path))
     })
 }
@@ -80,6 +81,7 @@ struct Said {
     squash: Squashing,
     durability: Option<Durability>,
     local_locks: Option<bool>,
+    noxdev: Option<()>,
 }
 
 impl Said {
@@ -91,6 +93,7 @@ impl Said {
             "rw" => flag("rw").and_then(|()| once("rw", &mut self.read_only, false)),
             "sync" => flag("sync").and_then(|()| self.durability("sync", Durability::Sync)),
             "async" => flag("async").and_then(|()| self.durability("async", Durability::Async)),
+            "noxdev" => flag("noxdev").and_then(|()| once("noxdev", &mut self.noxdev, ())),
             "squash" => {
                 let whom = Squash::from_str(value, false);
                 let whom = whom.map_err(|_| ExportError::Squash(value.to_owned()))?;
@@ -152,6 +155,8 @@ mod tests {
         assert_eq!(local_locks("/a=/b,local-locks=false"), Ok(false));
         assert_eq!(local_locks("/a=/b,local-locks=true"), Ok(true));
         assert_eq!(local_locks("/a=/b"), Ok(true));
+        let noxdev = |text| read(text).map(|it| it.noxdev);
+        assert_eq!((noxdev("/a=/b,noxdev"), noxdev("/a=/b")), (Ok(Some(true)), Ok(None)));
         let bytes = parse(OsStr::from_bytes(b"/a=\xff,ro")).map(|it| it.path);
         assert_eq!(bytes, Ok(OsStr::from_bytes(b"\xff").into()));
     }
@@ -163,8 +168,8 @@ mod tests {
                     as in /NAME=DIR,ro";
         let id = "it takes a number, 0 to 4294967294";
         let comma = " (a directory with a comma in its name goes into a --config file)";
-        let options = "there are `ro`, `rw`, `sync`, `async`, `squash`, `anonuid`, `anongid` \
-                       and `local-locks`";
+        let options = "there are `ro`, `rw`, `sync`, `async`, `noxdev`, `squash`, `anonuid`, \
+                       `anongid` and `local-locks`";
         for (text, why) in [
             ("/srv/music", form.to_owned()),
             ("music=/srv", form.to_owned()),
@@ -187,6 +192,7 @@ mod tests {
             ("/a=/b,ro=yes", "`ro` takes no value".to_owned()),
             ("/a=/b,async=no", "`async` takes no value".to_owned()),
             ("/a=/b,sync,async", "`async` is a second word on the same matter".to_owned()),
+            ("/a=/b,noxdev=yes", "`noxdev` takes no value".to_owned()),
             ("/a=/b,ro,rw", "`rw` is a second word on the same matter".to_owned()),
             (
                 "/a=/b,anonuid=1,anonuid=1",

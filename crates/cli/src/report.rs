@@ -10,10 +10,10 @@ use crate::settings::{Directory, Durability, Settings, Squashing};
 
 /// What an export does, as far as the settings say.
 pub(crate) fn directory(directory: &Directory) -> String {
-    let Directory { name, path, read_only, squash, durability, local_locks } = directory;
+    let Directory { name, path, read_only, squash, durability, noxdev, local_locks } = directory;
     let (mode, durability, path) = (mode(*read_only), names(*durability), absolute(path));
-    let locks = locks(*local_locks);
-    format!("{} as {name}: {mode}; {squash}; {durability}{locks}", path.display())
+    let (below, locks) = (below(*noxdev), locks(*local_locks));
+    format!("{} as {name}: {mode}; {squash}; {durability}{below}{locks}", path.display())
 }
 
 /// What memory does.
@@ -23,12 +23,12 @@ pub(crate) fn memory(squash: Squashing) -> String {
 
 /// What an export does, now that it is open. `kept` says whether the key of its handles is.
 pub(crate) fn opened(directory: &Directory, fs: &LocalFs, kept: bool) -> String {
-    let Directory { name, path, read_only, squash, durability, local_locks: _ } = directory;
+    let Directory { name, path, read_only, squash, durability, noxdev, local_locks: _ } = directory;
     let callers = Callers { squash: *squash, switched: fs.switches_users() };
-    let mode = mode(*read_only);
+    let (mode, path, below) = (mode(*read_only), absolute(path), below(*noxdev));
     let (handles, durability) = (handles(fs.mode(), kept), names(*durability));
-    let (locks, path) = (locks(fs.locks_locally()), absolute(path));
-    format!("{} as {name}: {mode}; {callers}; {durability}; {handles}{locks}", path.display())
+    let also = format!("{below}{}", locks(fs.locks_locally()));
+    format!("{} as {name}: {mode}; {callers}; {durability}; {handles}{also}", path.display())
 }
 
 /// Warns where clients can see the state directory: its key makes them file handles.
@@ -60,6 +60,11 @@ fn absolute(path: &Path) -> PathBuf {
 
 const fn mode(read_only: bool) -> &'static str {
     if read_only { "read-only" } else { "read-write" }
+}
+
+/// What becomes of file systems that are mounted below; nothing is said of the usual.
+const fn below(noxdev: Option<bool>) -> &'static str {
+    if let Some(true) = noxdev { "; file systems below are hidden" } else { "" }
 }
 
 const fn names(durability: Durability) -> &'static str {

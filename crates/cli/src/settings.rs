@@ -110,6 +110,8 @@ pub(crate) struct Directory {
     pub(crate) squash: Squashing,
     /// When changes are answered.
     pub(crate) durability: Durability,
+    /// Whether file systems that are mounted below are hidden; if not said, they are not.
+    pub(crate) noxdev: Option<bool>,
     /// Whether locks of clients and of local processes exclude each other.
     pub(crate) local_locks: bool,
 }
@@ -123,6 +125,7 @@ impl Directory {
             read_only: false,
             squash: Squashing::default(),
             durability: Durability::default(),
+            noxdev: None,
             local_locks: true,
         }
     }
@@ -148,6 +151,8 @@ pub(crate) struct Given {
     pub(crate) keep: Option<Keep>,
     pub(crate) lease: Option<Duration>,
     pub(crate) squash: Squashing,
+    /// For exports that do not say it.
+    pub(crate) noxdev: Option<bool>,
     pub(crate) loops: Option<usize>,
     pub(crate) threads: Option<usize>,
     pub(crate) log: Option<Level>,
@@ -223,6 +228,7 @@ impl Settings {
             keep: line.keep.or(file.keep),
             lease: line.lease.or(file.lease),
             squash: line.squash.or(file.squash),
+            noxdev: line.noxdev.or(file.noxdev),
             loops: line.loops.or(file.loops),
             threads: line.threads.or(file.threads),
             log: line.log.or(file.log),
@@ -234,6 +240,7 @@ impl Settings {
         let mut exports = given.exports;
         for export in &mut exports {
             export.squash = export.squash.or(given.squash);
+            export.noxdev = export.noxdev.or(given.noxdev);
         }
         Self {
             exports,
@@ -268,6 +275,7 @@ mod tests {
                 uid: Some(number as u32),
                 gid: Some(number as u32),
             },
+            noxdev: Some(number == 20),
             loops: Some(number),
             threads: Some(number),
             log: Some(Level::Warn),
@@ -313,7 +321,9 @@ mod tests {
     fn an_export_stands_before_the_defaults_of_all() {
         let squash = Squashing { whom: Some(Squash::All), uid: Some(7), gid: None };
         let exports = vec![directory("/a", Some(Squash::None)), directory("/b", None)];
-        let settings = Settings::of(Given { exports, squash, ..Given::default() });
+        let settings =
+            Settings::of(Given { exports, squash, noxdev: Some(true), ..Given::default() });
+        assert!(settings.exports.iter().all(|it| it.noxdev == Some(true)));
         let said: Vec<_> = settings.exports.iter().map(|it| it.squash.to_string()).collect();
         assert_eq!(said, ["nobody squashed", "everybody squashed to 7:65534"]);
     }

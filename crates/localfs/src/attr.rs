@@ -9,32 +9,12 @@ use crate::cache::Node;
 use crate::core::{Core, stat_fd};
 use crate::errno::Meaning;
 use crate::setattr::timestamps;
+use crate::volume::Volume;
 
 impl Core {
     pub(crate) fn getattr(&self, handle: &Handle) -> Result<Attr> {
         let node = self.node(handle)?;
-        Ok(self.attr(&self.stat(&node)?))
-    }
-
-    pub(crate) fn attr(&self, stat: &Statx) -> Attr {
-        let born = StatxFlags::from_bits_retain(stat.stx_mask).contains(StatxFlags::BTIME);
-        Attr {
-            kind: kind(stat),
-            mode: u32::from(stat.stx_mode) & 0o7777,
-            nlink: stat.stx_nlink,
-            uid: stat.stx_uid,
-            gid: stat.stx_gid,
-            size: stat.stx_size,
-            used: stat.stx_blocks.saturating_mul(512),
-            fileid: stat.stx_ino,
-            fsid: self.fsid,
-            rdev: (stat.stx_rdev_major, stat.stx_rdev_minor),
-            change: change(stat),
-            atime: time(stat.stx_atime),
-            mtime: time(stat.stx_mtime),
-            ctime: time(stat.stx_ctime),
-            btime: born.then(|| time(stat.stx_btime)),
-        }
+        Ok(attr(node.volume(), &self.stat(&node)?))
     }
 
     /// The change attribute of a directory now.
@@ -53,7 +33,7 @@ impl Core {
     /// The change of a directory that a name was removed from.
     pub(crate) fn change_by_removal(&self, node: &Node, before: u64) -> ChangeInfo {
         let change = self.change_since(node, before);
-        if !self.volatile || change.after != before {
+        if !node.mount().volatile || change.after != before {
             return change;
         }
         // tmpfs dates a removal by the removed object's clock, which may be a tick behind what the
@@ -88,6 +68,29 @@ impl Core {
             files_free: stat.f_ffree,
             files_avail: stat.f_favail,
         })
+    }
+}
+
+/// The attributes of an object of a volume.
+pub(crate) fn attr(volume: &Volume, stat: &Statx) -> Attr {
+    let born = StatxFlags::from_bits_retain(stat.stx_mask).contains(StatxFlags::BTIME);
+    Attr {
+        kind: kind(stat),
+        mode: u32::from(stat.stx_mode) & 0o7777,
+        nlink: stat.stx_nlink,
+        uid: stat.stx_uid,
+        gid: stat.stx_gid,
+        size: stat.stx_size,
+        used: stat.stx_blocks.saturating_mul(512),
+        fileid: stat.stx_ino,
+        fsid: volume.fsid,
+        mounted_on: volume.mounted_on(stat.stx_ino),
+        rdev: (stat.stx_rdev_major, stat.stx_rdev_minor),
+        change: change(stat),
+        atime: time(stat.stx_atime),
+        mtime: time(stat.stx_mtime),
+        ctime: time(stat.stx_ctime),
+        btime: born.then(|| time(stat.stx_btime)),
     }
 }
 

@@ -9,13 +9,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use holdfast_vfs::{FileKind, Handle};
 
+use rustix::fs::Statx;
+
+use crate::attr::kind;
+use crate::core::device;
 use crate::open::OpenFile;
+use crate::volume::{Mount, Volume};
 
 /// An object by a descriptor that only names it (`O_PATH`).
 pub(crate) struct Node {
     fd: OwnedFd,
     handle: Handle,
     kind: FileKind,
+    volume: Arc<Volume>,
+    /// The device that it is on, as long as this descriptor is open.
+    dev: (u32, u32),
     opens: AtomicU32,
     /// The files open for writing, oldest first: the kernel tells each of the failed write-backs
     /// since it was opened, so the oldest hears of all that any of them does.
@@ -29,11 +37,12 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    pub(crate) fn new(fd: OwnedFd, handle: Handle, kind: FileKind) -> Self {
+    pub(crate) fn new(fd: OwnedFd, handle: Handle, stat: &Statx, volume: Arc<Volume>) -> Self {
+        let (kind, dev) = (kind(stat), device(stat));
         let (opens, writers) = (AtomicU32::new(0), Mutex::default());
         let (syncing, to_ask) = (Mutex::default(), Mutex::default());
         let listed = AtomicBool::new(false);
-        Self { fd, handle, kind, opens, writers, syncing, to_ask, listed }
+        Self { fd, handle, kind, volume, dev, opens, writers, syncing, to_ask, listed }
     }
 
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
@@ -46,6 +55,18 @@ impl Node {
 
     pub(crate) const fn kind(&self) -> FileKind {
         self.kind
+    }
+
+    pub(crate) const fn volume(&self) -> &Arc<Volume> {
+        &self.volume
+    }
+
+    pub(crate) fn mount(&self) -> &Mount {
+        &self.volume.mount
+    }
+
+    pub(crate) const fn dev(&self) -> (u32, u32) {
+        self.dev
     }
 
     /// Whether a file of ours keeps the object alive without a name.
@@ -208,17 +229,25 @@ impl Cache {
 
     /// Closes all that is not in use.
     pub(crate) fn clear(&self) {
+        drop(self.drop_if(|_, is_used| !is_used));
+    }
+
+    /// Takes from the table, by what it is and whether it is in use; its users keep it.
+    pub(crate) fn drop_if(&self, is_to_drop: impl Fn(&Node, bool) -> bool) -> Vec<Arc<Node>> {
+        let mut dropped = Vec::new();
         for shard in &self.shards {
             let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
             let all = std::mem::take(&mut *shard);
-            let (kept, evicted): (Vec<_>, Vec<_>) =
-                all.slots.into_iter().partition(|slot| Arc::strong_count(&slot.node) > 1);
+            let is_used = |slot: &Slot| Arc::strong_count(&slot.node) > 1;
+            let (evicted, kept): (Vec<_>, Vec<_>) =
+                all.slots.into_iter().partition(|slot| is_to_drop(&slot.node, is_used(slot)));
             shard.index =
                 kept.iter().enumerate().map(|(at, slot)| (*slot.node.handle(), at)).collect();
             shard.slots = kept;
             drop(shard);
-            drop(evicted);
+            dropped.extend(evicted.into_iter().map(|slot| slot.node));
         }
+        dropped
     }
 
     fn shard(&self, handle: &Handle) -> MutexGuard<'_, Shard> {

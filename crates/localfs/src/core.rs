@@ -5,17 +5,17 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use holdfast_vfs::{Cred, Error, FileKind, Fsid, Handle, Properties, Result};
+use holdfast_vfs::{Cred, Error, FileKind, Handle, Result};
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, Statx, StatxFlags, openat2, statx};
 use rustix::io::Errno;
 
 use crate::attr::kind;
 use crate::cache::{Cache, Node};
 use crate::cred::Identity;
+use crate::crossing::Gate;
 use crate::errno::Meaning;
-use crate::flush::Journal;
 use crate::handle::{Minter, Parsed};
-use crate::index::{volume_of, volume_of_device};
+use crate::index::volume_of_device;
 use crate::listing::Listings;
 use crate::locks::Locking;
 use crate::pins::Pins;
@@ -23,6 +23,8 @@ use crate::pipes::Pipes;
 use crate::resident::Dirty;
 use crate::sys::{self, KernelHandle};
 use crate::table::{self, Table};
+use crate::volume::{Mount, Usage, Volume, number};
+use crate::volumes::{Hidden, Volumes};
 
 /// An open that only names the object.
 pub(crate) const NAMES: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
@@ -61,8 +63,8 @@ impl Stamps {
     pub(crate) fn identify(
         self,
         minter: &Minter,
-        fd: BorrowedFd<'_>,
-        name: &CStr,
+        volume: u64,
+        (fd, name): (BorrowedFd<'_>, &CStr),
         stat: &Statx,
     ) -> table::Identity {
         let born =
@@ -77,7 +79,7 @@ impl Stamps {
             Self::None => 0,
         };
         // What has no stamp is told from others by its device, as long as this process lives.
-        let volume = if self == Self::None { volume_of_device(stat) } else { volume_of(stat) };
+        let volume = if self == Self::None { volume_of_device(stat) } else { volume };
         table::Identity { volume, ino: stat.stx_ino, stamp }
     }
 }
@@ -85,32 +87,22 @@ impl Stamps {
 /// A file system, without the world: every method may block.
 pub(crate) struct Core {
     pub(crate) root: Arc<Node>,
-    /// An open descriptor of the root: the kernel opens handles relative to no other kind.
-    pub(crate) mount: OwnedFd,
-    pub(crate) mount_id: Option<i32>,
-    /// The device of all objects, where the file system has only one.
-    pub(crate) dev: Option<(u32, u32)>,
     pub(crate) cache: Cache,
     pub(crate) minter: Minter,
     pub(crate) identity: Identity,
     /// The numbers, where handles are not the kernel's.
     pub(crate) table: Option<Table>,
-    pub(crate) stamps: Stamps,
     /// The directories that were listed, where change attributes are to be relied on.
     pub(crate) listings: Option<Listings>,
+    /// What lies below the root, and the root's own.
+    pub(crate) volumes: Volumes,
+    /// How each is used.
+    pub(crate) usage: Usage,
     /// `/proc/self/fd`.
     pub(crate) proc_fds: Option<OwnedFd>,
-    pub(crate) fsid: Fsid,
-    pub(crate) properties: Properties,
     pub(crate) read_only: bool,
-    /// Whether data in memory is as stable as it gets.
-    pub(crate) volatile: bool,
-    /// What commits all changes at once, where there is such a thing.
-    pub(crate) journal: Option<Journal>,
     /// Whether names can be looked up in memory only.
     pub(crate) resolve_cached: bool,
-    /// Whether the file system knows reads that do not wait.
-    pub(crate) nowait: AtomicBool,
     pub(crate) pipes: Arc<Pipes>,
     /// Whether the kernel tells which pages are in memory.
     pub(crate) cachestat: AtomicBool,
@@ -129,12 +121,15 @@ impl Core {
     /// The object of a handle. Acts as the server where the handle is not in the cache.
     pub(crate) fn node(&self, handle: &Handle) -> Result<Arc<Node>> {
         if let Some(node) = self.cache.get(handle) {
-            return Ok(node);
+            if self.is_mounted(&node) {
+                return Ok(node);
+            }
+            self.cache.remove(handle);
         }
         let parsed = self.minter.parse(handle)?;
         self.identity.server()?;
         let node = match (parsed, &self.table) {
-            (Parsed::Kernel(kernel), None) => self.open_kernel(handle, &kernel)?,
+            (Parsed::Kernel(mount, kernel), None) => self.open_kernel(handle, mount, &kernel)?,
             (Parsed::Process(id), Some(table)) if table.index().is_none() => {
                 self.open_number(table, id)?
             }
@@ -142,7 +137,7 @@ impl Core {
                 self.open_identity(table, identity)?
             }
             // Of an earlier process, with other rights.
-            (Parsed::Kernel(_) | Parsed::Process(_) | Parsed::Durable(_), _) => {
+            (Parsed::Kernel(..) | Parsed::Process(_) | Parsed::Durable(_), _) => {
                 return Err(Error::Stale);
             }
         };
@@ -197,7 +192,7 @@ impl Core {
 
     /// Opens a name as it is, without following anything.
     pub(crate) fn open_name(&self, parent: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd> {
-        self.open_name_by(parent, name, INSIDE)
+        self.open_name_by(parent, name, self.inside())
     }
 
     /// Opens a name by these rules.
@@ -218,40 +213,43 @@ impl Core {
     /// The node of a descriptor that was reached by a name in a directory.
     pub(crate) fn admit(&self, fd: OwnedFd, parent: &Node, name: &[u8]) -> Result<Arc<Node>> {
         let stat = stat_fd(fd.as_fd()).meaning()?;
-        if self.is_foreign(&stat) {
-            return Err(Error::NotFound);
-        }
+        self.admit_listed(fd, &stat, Gate { parent, name, listed: None })
+    }
+
+    /// As [`Core::admit`], with what is known of it.
+    pub(crate) fn admit_listed(
+        &self,
+        fd: OwnedFd,
+        stat: &Statx,
+        gate: Gate<'_>,
+    ) -> Result<Arc<Node>> {
+        let volume = self.volume_at(gate, fd.as_fd(), stat)?;
         let handle = match &self.table {
-            None => self.mint(fd.as_fd())?,
+            None => self.mint(&volume.mount, fd.as_fd())?,
             Some(table) => {
-                let identity = self.identify(fd.as_fd(), c"", &stat);
-                let parent = self.number(parent)?;
-                let id = table.identify(identity, parent, name, kind(&stat));
+                let identity = self.identify(&volume, (fd.as_fd(), c""), stat);
+                let parent = self.number(gate.parent)?;
+                let id = table.identify(identity, parent, gate.name, kind(stat));
                 self.handle_of(id, &identity)
             }
         };
-        Ok(self.cache.insert(Node::new(fd, handle, kind(&stat))))
+        Ok(self.cache.insert(Node::new(fd, handle, stat, volume)))
     }
 
     /// The signed kernel handle of a descriptor.
-    pub(crate) fn mint(&self, fd: BorrowedFd<'_>) -> Result<Handle> {
+    pub(crate) fn mint(&self, mount: &Mount, fd: BorrowedFd<'_>) -> Result<Handle> {
         let (kernel, _) = sys::name_to_handle_at(fd, c"", libc::AT_EMPTY_PATH).meaning()?;
-        self.minter.kernel(&kernel).ok_or(Error::NotSupported)
-    }
-
-    /// Whether an object is on another file system than the export's.
-    pub(crate) fn is_foreign(&self, stat: &Statx) -> bool {
-        self.dev.is_some_and(|dev| dev != device(stat))
+        self.minter.kernel(mount.id(), &kernel).ok_or(Error::NotSupported)
     }
 
     /// What tells an object from all others. An empty name means the descriptor itself.
     pub(crate) fn identify(
         &self,
-        fd: BorrowedFd<'_>,
-        name: &CStr,
+        volume: &Volume,
+        object: (BorrowedFd<'_>, &CStr),
         stat: &Statx,
     ) -> table::Identity {
-        self.stamps.identify(&self.minter, fd, name, stat)
+        volume.mount.stamps.identify(&self.minter, volume.id, object, stat)
     }
 
     /// Closes what is cached of an object that is gone.
@@ -262,19 +260,18 @@ impl Core {
         }
     }
 
-    fn open_kernel(&self, handle: &Handle, kernel: &KernelHandle) -> Result<Arc<Node>> {
+    fn open_kernel(&self, handle: &Handle, mount: u64, kernel: &KernelHandle) -> Result<Arc<Node>> {
+        let first = self.mount_of_handle(mount)?;
         let flags = NAMES.bits() as i32;
-        let fd = match self.descriptor(|| sys::open_by_handle_at(self.mount.as_fd(), kernel, flags))
-        {
+        let open = || sys::open_by_handle_at(first.mount.root(), kernel, flags);
+        let fd = match self.descriptor(open) {
             // The kernel knows the handle as none of this file system's any more.
             Err(Errno::INVAL | Errno::NOENT) => return Err(Error::Stale),
             result => result.meaning()?,
         };
         let stat = stat_fd(fd.as_fd()).meaning()?;
-        if self.is_foreign(&stat) {
-            return Err(Error::Stale);
-        }
-        Ok(self.cache.insert(Node::new(fd, *handle, kind(&stat))))
+        let volume = self.volume_in(&first, fd.as_fd(), &stat).map_err(Hidden::of_handle)?;
+        Ok(self.cache.insert(Node::new(fd, *handle, &stat, volume)))
     }
 
     /// Whether a directory is the exported one or below it; one that a local process moved away
@@ -284,15 +281,18 @@ impl Core {
         let mut here = directory.try_clone_to_owned().map_err(|_| Error::Busy)?;
         let mut stat = stat_fd(here.as_fd()).meaning()?;
         for _ in 0..DEPTH {
-            if (device(&stat), stat.stx_ino) == (device(&root), root.stx_ino) {
+            let is_root = (device(&stat), stat.stx_ino) == (device(&root), root.stx_ino);
+            if is_root && self.volumes.own.mount.has(&stat) {
                 return Ok(true);
             }
             here = match self.open_parent(here.as_fd()) {
-                Err(Error::CrossDevice) => return Ok(false),
+                // The second: it is not below what is mounted of its file system.
+                Err(Error::CrossDevice | Error::NotFound) => return Ok(false),
                 result => result?,
             };
             let above = stat_fd(here.as_fd()).meaning()?;
-            if (device(&above), above.stx_ino) == (device(&stat), stat.stx_ino) {
+            let is_top = (device(&above), above.stx_ino) == (device(&stat), stat.stx_ino);
+            if is_top && number(&above) == number(&stat) {
                 return Ok(false);
             }
             stat = above;
@@ -302,23 +302,25 @@ impl Core {
 
     /// The directory above one.
     pub(crate) fn open_parent(&self, directory: BorrowedFd<'_>) -> Result<OwnedFd> {
-        let rules = INSIDE.difference(ResolveFlags::BENEATH);
+        let rules = self.inside().difference(ResolveFlags::BENEATH);
         self.descriptor(|| openat2(directory, c"..", NAMES, Mode::empty(), rules)).meaning()
     }
 
     /// The node of a directory that was reached from below.
     pub(crate) fn admit_above(&self, fd: OwnedFd, depth: usize) -> Result<Arc<Node>> {
         let stat = stat_fd(fd.as_fd()).meaning()?;
+        let volume = self.volume_above(fd.as_fd(), &stat)?;
         let handle = match &self.table {
-            None => self.mint(fd.as_fd())?,
+            None => self.mint(&volume.mount, fd.as_fd())?,
             Some(table) => {
-                let identity = self.identify(fd.as_fd(), c"", &stat);
+                let identity = self.identify(&volume, (fd.as_fd(), c""), &stat);
                 let id = match table.known(identity) {
                     Some(id) => id,
                     None if depth == 0 => return Err(Error::Stale),
                     None => {
                         let parent = self.admit_above(self.open_parent(fd.as_fd())?, depth - 1)?;
-                        let name = self.name_of(&parent, stat.stx_ino)?.ok_or(Error::Stale)?;
+                        let listed = volume.listed(stat.stx_ino);
+                        let name = self.name_of(&parent, listed)?.ok_or(Error::Stale)?;
                         let parent = self.number(&parent)?;
                         table.identify(identity, parent, name.as_bytes(), FileKind::Directory)
                     }
@@ -326,7 +328,7 @@ impl Core {
                 self.handle_of(id, &identity)
             }
         };
-        Ok(self.cache.insert(Node::new(fd, handle, kind(&stat))))
+        Ok(self.cache.insert(Node::new(fd, handle, &stat, volume)))
     }
 
     /// A descriptor by the number of another, for what no call does with an `O_PATH` one.
@@ -368,9 +370,13 @@ impl FdName {
     }
 }
 
+/// All that is asked of an object.
+pub(crate) const ALL: StatxFlags =
+    StatxFlags::BASIC_STATS.union(StatxFlags::BTIME).union(StatxFlags::MNT_ID);
+
 /// One `statx` for all that is asked of an object.
 pub(crate) fn stat_fd(fd: BorrowedFd<'_>) -> rustix::io::Result<Statx> {
-    statx(fd, c"", AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS.union(StatxFlags::BTIME))
+    statx(fd, c"", AtFlags::EMPTY_PATH, ALL)
 }
 
 /// The device an object is on.

@@ -108,7 +108,7 @@ impl Core {
     fn finish_new(&self, cred: &Cred, node: &Node, how: &CreateHow) -> Result<()> {
         let attrs = how.attrs();
         if let Some(size) = attrs.size.filter(|size| *size != 0) {
-            if size > self.properties.size_max {
+            if size > node.mount().properties.size_max {
                 return Err(Error::TooBig);
             }
             self.resize_new(node, size)?;

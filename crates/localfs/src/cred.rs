@@ -150,4 +150,15 @@ impl Identity {
             Ok(())
         })
     }
+
+    /// Does something as the server, and acts as before again.
+    pub(crate) fn as_server<T>(self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        let before = THREAD.with(|thread| thread.uid.get());
+        self.server()?;
+        let result = work();
+        if let Some(uid) = before {
+            THREAD.with(|thread| thread.set_uid(uid))?;
+        }
+        result
+    }
 }

@@ -4,15 +4,13 @@ use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use holdfast_vfs::{Attr, Cred, DirEnd, DirEntry, Error, Handle, Result, Want};
-use rustix::fs::{
-    AtFlags, Mode, OFlags, RawDir, SeekFrom, Statx, StatxAttributes, StatxFlags, openat2, seek,
-    statx,
-};
+use rustix::fs::{AtFlags, Mode, OFlags, RawDir, SeekFrom, Statx, openat2, seek, statx};
 use rustix::io::Errno;
 
-use crate::attr::kind;
+use crate::attr::{attr, kind};
 use crate::cache::Node;
-use crate::core::{Core, INSIDE};
+use crate::core::{ALL, Core, INSIDE, stat_fd};
+use crate::crossing::Gate;
 use crate::errno::{Meaning, error};
 use crate::listing::Entry;
 use crate::name::Name;
@@ -24,6 +22,9 @@ const SHIFT: u64 = 3;
 /// Bytes of one read of a directory: enough for the longest name, at most one pipe's worth.
 const LEAST: usize = 4 << 10;
 const MOST: usize = 64 << 10;
+
+/// The attributes and the handle of an entry, as far as they are asked for.
+type Details = (Option<Result<Attr>>, Option<Handle>);
 
 /// An entry that outlives the descriptor it was read from.
 pub(crate) struct OwnedEntry {
@@ -83,7 +84,8 @@ impl Core {
             if matches!(name.to_bytes(), b"." | b"..") {
                 continue;
             }
-            let Some((attr, handle)) = self.details(&node, fd.as_fd(), name, want) else {
+            let Some((attr, handle)) = self.details((&node, fd.as_fd()), (name, read.ino()), want)
+            else {
                 continue;
             };
             let (cookie, fileid) = (read.next_entry_cookie().wrapping_add(SHIFT), read.ino());
@@ -104,7 +106,7 @@ impl Core {
 
     /// A descriptor to list a directory by, if whoever this thread acts as may; it may act as the
     /// server afterwards.
-    fn open_listing(&self, node: &Node) -> Result<OwnedFd> {
+    pub(crate) fn open_listing(&self, node: &Node) -> Result<OwnedFd> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let open = || openat2(node.fd(), c".", flags, Mode::empty(), INSIDE);
         match self.descriptor(open) {
@@ -119,42 +121,65 @@ impl Core {
         }
     }
 
-    /// What is asked for of an entry; `None` when it is gone or hidden.
+    /// What is asked for of an entry, which is listed with a file id; `None` when it is gone or
+    /// hidden.
     pub(crate) fn details(
         &self,
-        dir: &Node,
-        fd: BorrowedFd<'_>,
-        name: &CStr,
+        (dir, fd): (&Node, BorrowedFd<'_>),
+        (name, listed): (&CStr, u64),
         want: Want,
-    ) -> Option<(Option<Result<Attr>>, Option<Handle>)> {
-        let needs_stat = want.attr || want.handle && self.table.is_some();
-        let stat = needs_stat.then(|| stat_name(fd, name));
+    ) -> Option<Details> {
+        if !want.attr && !want.handle {
+            return Some((None, None));
+        }
+        let stat = stat_name(fd, name);
         match &stat {
-            Some(Err(Errno::NOENT)) => return None,
-            Some(Ok(stat)) if self.is_hidden(stat) => return None,
-            Some(_) | None => {}
+            Err(Errno::NOENT) => return None,
+            Ok(stat) if self.is_elsewhere(dir, stat) => {
+                return self.details_elsewhere(dir, (name, listed), want);
+            }
+            Ok(_) | Err(_) => {}
         }
         let handle = match (&self.table, &stat) {
             _ if !want.handle => None,
             (None, _) => match sys::name_to_handle_at(fd, name, 0) {
                 Err(Errno::NOENT) => return None,
-                Ok((_, mount)) if self.mount_id != Some(mount) => return None,
-                Ok((kernel, _)) => self.minter.kernel(&kernel),
+                // Something was mounted there just now.
+                Ok((_, mount)) if !dir.mount().is_number(mount as u64) => return None,
+                Ok((kernel, _)) => self.minter.kernel(dir.mount().id(), &kernel),
                 Err(_) => None,
             },
-            (Some(table), Some(Ok(stat))) => self.number(dir).ok().map(|parent| {
-                let identity = self.identify(fd, name, stat);
+            (Some(table), Ok(stat)) => self.number(dir).ok().map(|parent| {
+                let identity = self.identify(dir.volume(), (fd, name), stat);
                 let id = table.identify(identity, parent, name.to_bytes(), kind(stat));
                 self.handle_of(id, &identity)
             }),
-            (Some(_), _) => None,
+            (Some(_), Err(_)) => None,
         };
-        let attr = stat.filter(|_| want.attr);
-        Some((attr.map(|stat| stat.map(|stat| self.attr(&stat)).map_err(error)), handle))
+        let attr = || stat.map(|stat| attr(dir.volume(), &stat)).map_err(error);
+        Some((want.attr.then(attr), handle))
     }
 
-    pub(crate) fn is_hidden(&self, stat: &Statx) -> bool {
-        stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT) || self.is_foreign(stat)
+    /// Of what is in another volume; its handle too, as the server asks more of it.
+    fn details_elsewhere(
+        &self,
+        parent: &Node,
+        (name, listed): (&CStr, u64),
+        want: Want,
+    ) -> Option<Details> {
+        let gate = Gate { parent, name: name.to_bytes(), listed: Some(listed) };
+        let admitted = self.open_name(parent.fd(), name).and_then(|fd| {
+            let stat = stat_fd(fd.as_fd()).meaning()?;
+            Ok((self.admit_listed(fd, &stat, gate)?, stat))
+        });
+        match admitted {
+            Err(Error::NotFound) => None,
+            Err(error) => Some((want.attr.then_some(Err(error)), None)),
+            Ok((node, stat)) => {
+                let attr = want.attr.then(|| Ok(attr(node.volume(), &stat)));
+                Some((attr, Some(*node.handle())))
+            }
+        }
     }
 
     /// The name in a directory of an inode, as the server.
@@ -176,5 +201,5 @@ impl Core {
 
 pub(crate) fn stat_name(dir: BorrowedFd<'_>, name: &CStr) -> rustix::io::Result<Statx> {
     let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
-    statx(dir, name, flags, StatxFlags::BASIC_STATS | StatxFlags::BTIME)
+    statx(dir, name, flags, ALL)
 }

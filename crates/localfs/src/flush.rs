@@ -25,6 +25,7 @@ use crate::cache::Node;
 use crate::core::Core;
 use crate::errno::error;
 use crate::stable::Flush;
+use crate::volume::Mount;
 
 /// Objects synced one by one; beyond it one sync of everything is cheaper, and their descriptors
 /// are bounded.
@@ -58,6 +59,8 @@ impl<T> Changed<T> {
 #[derive(Default)]
 pub(crate) struct Objects {
     list: Vec<Arc<Node>>,
+    /// What is committed as a whole: where a journal serves all changes, and where they are many.
+    whole: Vec<Arc<Mount>>,
     /// Whether all is synced at once: there were too many to list, or their order is not clear.
     are_many: bool,
     /// Whether two directories of one change are listed: their order must stay.
@@ -81,17 +84,30 @@ impl Objects {
 
     fn add_all(&mut self) {
         self.are_many = true;
-        self.list.clear();
+        for object in std::mem::take(&mut self.list) {
+            self.add_whole(&object);
+        }
+    }
+
+    fn add_whole(&mut self, object: &Node) {
+        let mount = &object.volume().mount;
+        if !self.whole.iter().any(|known| Arc::ptr_eq(known, mount)) {
+            self.whole.push(mount.clone());
+        }
     }
 
     fn add(&mut self, object: Arc<Node>) {
-        if self.are_many || self.list.iter().any(|known| Arc::ptr_eq(known, &object)) {
+        if self.are_many {
+            return self.add_whole(&object);
+        }
+        if self.list.iter().any(|known| Arc::ptr_eq(known, &object)) {
             return;
         }
         if self.list.len() < OBJECTS_MAX {
             self.list.push(object);
         } else {
             self.add_all();
+            self.add_whole(&object);
         }
     }
 }
@@ -137,8 +153,11 @@ impl Flush for Core {
     type Changes = Objects;
 
     fn gather(&self, objects: &mut Objects, change: Self::Change) {
-        if self.journal.is_some() {
-            return;
+        // What one operation changes is on one file system.
+        if let [Some(object), _] = &change
+            && object.mount().journal.is_some()
+        {
+            return objects.add_whole(object);
         }
         match change {
             [Some(first), Some(second)]
@@ -151,12 +170,13 @@ impl Flush for Core {
     }
 
     fn flush(&self, objects: &Objects) -> Result<()> {
-        let synced =
-            self.identity.server().map_err(|_| Errno::IO).and_then(|()| match &self.journal {
+        let synced = self.identity.server().map_err(|_| Errno::IO).and_then(|()| {
+            objects.whole.iter().try_for_each(|mount| match &mount.journal {
                 Some(journal) => journal.commit(),
-                None if objects.are_many => self.sync_all(),
-                None => objects.list.iter().try_for_each(|object| self.sync_object(object)),
-            });
+                None => sync_all(mount),
+            })?;
+            objects.list.iter().try_for_each(|object| self.sync_object(object))
+        });
         synced.map_err(|errno| {
             // It may be data that was lost.
             self.lost_data();
@@ -178,7 +198,7 @@ impl Core {
             Some(writer) => sync(writer.fd()),
             None => match self.open_to_sync(node) {
                 Ok(fd) => sync(fd.as_fd()),
-                Err(_) => return self.sync_all(),
+                Err(_) => return sync_all(node.mount()),
             },
         };
         if synced.is_err() {
@@ -186,7 +206,7 @@ impl Core {
         }
         match synced {
             // This file system syncs no objects of that kind.
-            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => self.sync_all(),
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => sync_all(node.mount()),
             synced => synced,
         }
     }
@@ -209,10 +229,10 @@ impl Core {
             | FileKind::Socket => Err(Errno::NOTSUP),
         }
     }
+}
 
-    fn sync_all(&self) -> rustix::io::Result<()> {
-        retry(|| syncfs(&self.mount))
-    }
+fn sync_all(mount: &Mount) -> rustix::io::Result<()> {
+    retry(|| syncfs(mount.root()))
 }
 
 fn sync(fd: BorrowedFd<'_>) -> rustix::io::Result<()> {
@@ -231,14 +251,23 @@ fn retry(call: impl Fn() -> rustix::io::Result<()>) -> rustix::io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStringExt;
+
     use holdfast_vfs::Handle;
     use rustix::fs::{CWD, openat};
 
     use super::*;
+    use crate::core::stat_fd;
+    use crate::volume::Volume;
 
     fn node(kind: FileKind) -> Arc<Node> {
-        let fd = openat(CWD, c"/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
-        Arc::new(Node::new(fd.unwrap(), Handle::default(), kind))
+        let (root, program) = (c"/".to_owned(), std::env::current_exe().unwrap());
+        let program = std::ffi::CString::new(program.into_os_string().into_vec()).unwrap();
+        let path = if kind == FileKind::Directory { &root } else { &program };
+        let open = |path| openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+        let fd = open(path).unwrap();
+        let (stat, volume) = (stat_fd(fd.as_fd()).unwrap(), Volume::of_tests(open(&root).unwrap()));
+        Arc::new(Node::new(fd, Handle::default(), &stat, volume))
     }
 
     fn is(objects: &Objects, wanted: &[&Arc<Node>]) -> bool {

@@ -17,12 +17,13 @@ use crate::dir::OwnedEntry;
 use crate::flush::Changed;
 use crate::index::IndexCounts;
 use crate::io::{Progress, Wait};
+use crate::keeper::Keeper;
 use crate::listing::Listings;
 use crate::locks::{LockFile, STEPS_AT_ONCE};
 use crate::name::Name;
 use crate::names::Making;
 use crate::open::OpenFile;
-use crate::options::{Durability, Mode, OpenError, Options};
+use crate::options::{Mode, OpenError, Options};
 use crate::pace::{Calls, Class, Pace, Watch};
 use crate::stable::{Flushed, Group};
 use crate::start;
@@ -114,7 +115,11 @@ impl LocalFs {
         if let Some(index) = core.index() {
             index.attach(&core, &world);
         }
-        let waits = options.durability == Durability::Sync && !core.volatile && !core.read_only;
+        // Nobody has set it before.
+        let _ = core.volumes.keeper.set(Keeper::new(world.clone(), &core));
+        // What is mounted below may be on a disk, whatever this is.
+        let is_volatile = core.is_volatile() && !core.volumes.crosses;
+        let waits = core.usage.syncs && !is_volatile;
         let group = waits.then(|| Group::new(core.clone(), world.clone()));
         Ok(Self { core, world, prompt, pace: Pace::default(), group })
     }
@@ -164,7 +169,7 @@ impl LocalFs {
         if !self.prompt {
             return None;
         }
-        if self.core.volatile {
+        if self.core.is_volatile() {
             return Some(Watch::NONE);
         }
         // To open by a handle may be to read the disk.
@@ -217,7 +222,10 @@ impl LocalFs {
 
     fn settle<'a, T: Send + Unpin + 'static>(&'a self, changed: Changed<T>) -> Reply<'a, T> {
         let Changed { value, objects } = changed;
-        let Some(group) = self.group.as_ref().filter(|_| objects.iter().any(Option::is_some))
+        let Some(group) = self
+            .group
+            .as_ref()
+            .filter(|_| objects.iter().flatten().any(|object| !object.mount().volatile))
         else {
             return Reply::now(Ok(value));
         };
@@ -230,7 +238,7 @@ impl LocalFs {
         &'a self,
         job: impl FnOnce(&Arc<Core>) -> Result<T> + Send + 'static,
     ) -> Reply<'a, T> {
-        if self.core.volatile && self.prompt {
+        if self.core.is_volatile() && self.prompt {
             Reply::now(job(&self.core))
         } else {
             self.block(job)
@@ -306,7 +314,11 @@ fn recorded<T>(core: &Arc<Core>, job: impl FnOnce(&Arc<Core>) -> Result<T>) -> R
 
 impl FileSystem for LocalFs {
     fn properties(&self) -> Properties {
-        self.core.properties
+        self.core.properties()
+    }
+
+    fn properties_of(&self, node: &Handle) -> Properties {
+        self.core.properties_of(node)
     }
 
     fn root(&self) -> Handle {
@@ -434,7 +446,7 @@ impl FileSystem for LocalFs {
         want: Want,
         sink: &'a mut dyn DirSink,
     ) -> Reply<'a, DirEnd> {
-        if (self.core.volatile || self.core.was_listed(dir))
+        if (self.core.is_volatile() || self.core.was_listed(dir))
             && let Some(_watch) = self.begin(Class::Listings, &[dir])
         {
             let mut take = |entry: &DirEntry<'_>| sink.entry(entry);
@@ -501,7 +513,7 @@ impl FileSystem for LocalFs {
         if self.prompt && !ready!(self.core.has_holes(open)) {
             return self.read(file, offset, len, sink);
         }
-        if self.core.volatile {
+        if open.node().mount().volatile {
             return Reply::now(self.core.read_plus(open, offset, len, sink));
         }
         let file = ready!(file.get_arc::<OpenFile>());
@@ -544,7 +556,7 @@ impl FileSystem for LocalFs {
         }
         let written = ready!(self.core.write(cred, open, offset, data));
         drop(watch);
-        if stability == Stability::Unstable || self.core.volatile {
+        if stability == Stability::Unstable || open.node().mount().volatile {
             return Reply::now(Ok(Written { stability, ..written }));
         }
         let file = ready!(file.get_arc());

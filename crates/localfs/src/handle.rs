@@ -1,7 +1,7 @@
 //! Handles: what they consist of, and that only we can make one.
 //!
 //! ```text
-//! kernel:  1 | type, 4 bytes | the kernel's handle | MAC, 8 bytes
+//! kernel:  1 | mount, 8 bytes | type, 4 bytes | the kernel's handle | MAC, 8 bytes
 //! process: 2 | number, 8 bytes | instance, 8 bytes  | MAC, 8 bytes
 //! durable: 3 | volume, 8 bytes | inode, 8 bytes | stamp, 8 bytes | MAC, 8 bytes
 //! ```
@@ -22,8 +22,8 @@ const MAC: usize = 8;
 
 /// What a handle of ours says.
 pub(crate) enum Parsed {
-    /// The kernel's handle.
-    Kernel(KernelHandle),
+    /// What the mount is known by, and the kernel's handle on it.
+    Kernel(u64, KernelHandle),
     /// A number of this process's table.
     Process(u64),
     /// What an object is: a table has where it is.
@@ -42,9 +42,9 @@ impl Minter {
         Self { key, export_id, instance }
     }
 
-    /// The handle around a kernel's; `None` if that is too long.
-    pub(crate) fn kernel(&self, handle: &KernelHandle) -> Option<Handle> {
-        self.sign(&[&[KERNEL], &handle.kind().to_le_bytes(), handle.bytes()])
+    /// The handle around a kernel's of this mount; `None` if that is too long.
+    pub(crate) fn kernel(&self, mount: u64, handle: &KernelHandle) -> Option<Handle> {
+        self.sign(&[&[KERNEL], &mount.to_le_bytes(), &handle.kind().to_le_bytes(), handle.bytes()])
     }
 
     /// The handle of a number.
@@ -75,9 +75,10 @@ impl Minter {
         let (tag, rest) = said.split_first().ok_or(Error::BadHandle)?;
         match *tag {
             KERNEL => {
+                let (mount, rest) = rest.split_first_chunk().ok_or(Error::BadHandle)?;
                 let (kind, bytes) = rest.split_first_chunk().ok_or(Error::BadHandle)?;
                 let handle = KernelHandle::new(i32::from_le_bytes(*kind), bytes);
-                Ok(Parsed::Kernel(handle.ok_or(Error::BadHandle)?))
+                Ok(Parsed::Kernel(u64::from_le_bytes(*mount), handle.ok_or(Error::BadHandle)?))
             }
             PROCESS => {
                 let (id, instance) = rest.split_first_chunk().ok_or(Error::BadHandle)?;
@@ -165,9 +166,9 @@ mod tests {
     fn a_kernel_handle_of_40_bytes_fits_64() {
         let minter = Minter::new([1; 16], 7, [9; 8]);
         let kernel = KernelHandle::new(-3, &[5; 40]).unwrap();
-        let handle = minter.kernel(&kernel).unwrap();
+        let handle = minter.kernel(u64::MAX - 1, &kernel).unwrap();
         assert!(handle.len() <= 64);
-        let Ok(Parsed::Kernel(back)) = minter.parse(&handle) else { panic!("not parsed") };
-        assert_eq!((back.kind(), back.bytes()), (-3, &[5; 40][..]));
+        let Ok(Parsed::Kernel(mount, back)) = minter.parse(&handle) else { panic!("not parsed") };
+        assert_eq!((mount, back.kind(), back.bytes()), (u64::MAX - 1, -3, &[5; 40][..]));
     }
 }

@@ -31,7 +31,7 @@ use crate::core::Core;
 use crate::table::{Identity, Table};
 
 pub use self::options::{IndexCounts, IndexOptions};
-pub(crate) use self::resolve::{volume_of, volume_of_device};
+pub(crate) use self::resolve::volume_of_device;
 
 /// The fewest entries: the root, and what a few operations need at a time.
 const ENTRIES_MIN: usize = 64;

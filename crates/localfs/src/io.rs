@@ -75,14 +75,15 @@ impl Core {
         at: u64,
         wait: Wait,
     ) -> rustix::io::Result<usize> {
-        if wait == Wait::Allowed || !self.nowait.load(Ordering::Relaxed) {
+        if wait == Wait::Allowed || !file.node().mount().nowait.load(Ordering::Relaxed) {
             return pread(file.fd(), room, at);
         }
         let parts = &mut [IoSliceMut::new(room)];
         match preadv2(file.fd(), parts, at, ReadWriteFlags::NOWAIT) {
             Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
-                self.nowait.store(false, Ordering::Relaxed);
-                if self.volatile { pread(file.fd(), room, at) } else { Err(Errno::AGAIN) }
+                let mount = file.node().mount();
+                mount.nowait.store(false, Ordering::Relaxed);
+                if mount.volatile { pread(file.fd(), room, at) } else { Err(Errno::AGAIN) }
             }
             result => result,
         }
@@ -96,7 +97,7 @@ impl Core {
         offset: u64,
         data: &[u8],
     ) -> Result<Written> {
-        let limit = self.properties.size_max;
+        let limit = file.node().mount().properties.size_max;
         if offset >= limit && !data.is_empty() {
             return Err(Error::TooBig);
         }

@@ -3,8 +3,10 @@
 //! under the identity of the caller. No path of two components reaches the kernel but a
 //! descriptor's own below `/proc/self/fd`.
 //!
-//! What is mounted below the exported directory is hidden: LOOKUP does not find it, READDIR
-//! leaves it out where attributes or handles are asked for.
+//! What is mounted below the exported directory, and each btrfs subvolume there, is a file system
+//! of its own: it has an fsid, and says what it is mounted on. Or it is hidden
+//! ([`Options::noxdev`]): LOOKUP does not find it, READDIR leaves it out where attributes or
+//! handles are asked for.
 //!
 //! Changes of names and attributes are answered when they are on stable storage: [`Durability`].
 //!
@@ -15,6 +17,7 @@
 //!
 //! ```text
 //! changes that gather, one who waits for them: neither with any other
+//! table of volumes, mounts that are present: neither with any other
 //! log of the index
 //! questions to the index, a scan between its turns: neither with any other
 //! table of handles that are not the kernel's
@@ -28,6 +31,7 @@ mod cache;
 mod core;
 mod create;
 mod cred;
+mod crossing;
 mod dir;
 mod errno;
 mod flush;
@@ -35,13 +39,17 @@ mod fs;
 mod handle;
 mod index;
 mod io;
+mod keeper;
+mod kinds;
 mod listing;
 mod locks;
 mod lookup;
+mod mountinfo;
 mod name;
 mod names;
 mod open;
 mod options;
+mod origin;
 mod pace;
 mod pins;
 mod pipes;
@@ -55,11 +63,13 @@ mod start;
 #[allow(unsafe_code)]
 mod sys;
 mod table;
+mod volume;
+mod volumes;
 mod xattr;
 
 pub use cred::prepare_thread;
 pub use fs::LocalFs;
 pub use index::{IndexCounts, IndexOptions};
-pub use options::{Durability, Mode, OpenError, Options, Probes};
+pub use options::{Durability, Mode, OpenError, Options, Probes, Tell};
 pub use pace::{Calls, Class};
 pub use stable::Flushed;

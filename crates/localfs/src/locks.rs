@@ -94,15 +94,15 @@ impl Drop for LockFile {
 impl Core {
     /// Finds out whether locks work, where a file without a name can be made to try it; elsewhere
     /// the first lock tells.
-    pub(crate) fn probe_locks(&mut self) {
+    pub(crate) fn probe_locks(&self) {
         let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
         if !self.read_only
-            && let Ok(fd) = rustix::fs::openat(&self.mount, c".", flags, Mode::RUSR)
+            && let Ok(fd) =
+                rustix::fs::openat(self.volumes.own.mount.root(), c".", flags, Mode::RUSR)
         {
             let lock = FileLock { kind: libc::F_WRLCK, start: 0, len: 0 };
             // It notes what this means.
             let _ = self.locking.judge(sys::lock(fd.as_fd(), lock));
-            self.properties.local_locks &= !self.locking.is_refused();
         }
     }
 

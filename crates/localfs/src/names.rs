@@ -11,7 +11,7 @@ use rustix::io::Errno;
 
 use crate::attr::of_type;
 use crate::cache::Node;
-use crate::core::{Core, FdName, stat_fd};
+use crate::core::{ALL, Core, FdName, stat_fd};
 use crate::errno::{Meaning, error};
 use crate::flush::Changed;
 use crate::name::Name;
@@ -230,13 +230,12 @@ impl Core {
         }
         let handle = if let Some(table) = &self.table {
             let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
-            let mask = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
-            let stat = statx(parent.fd(), name.as_c_str(), flags, mask).ok()?;
-            let identity = self.identify(parent.fd(), name.as_c_str(), &stat);
+            let stat = statx(parent.fd(), name.as_c_str(), flags, ALL).ok()?;
+            let identity = self.identify(parent.volume(), (parent.fd(), name.as_c_str()), &stat);
             self.minter.process(table.known(identity)?)
         } else {
             let (kernel, _) = sys::name_to_handle_at(parent.fd(), name.as_c_str(), 0).ok()?;
-            self.minter.kernel(&kernel)?
+            self.minter.kernel(parent.mount().id(), &kernel)?
         };
         self.cache.get(&handle)
     }

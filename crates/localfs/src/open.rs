@@ -65,7 +65,7 @@ impl Drop for OpenFile {
         if self.mode.write {
             self.node.remove_writer(self.number);
             if let Some(core) = self.core.upgrade()
-                && !core.volatile
+                && !self.node.mount().volatile
             {
                 self.ask_at_last(&core);
             }
@@ -142,9 +142,9 @@ impl Core {
         sys::access(node.fd(), read | if mode.write { libc::W_OK } else { 0 })?;
         self.identity.server().map_err(|_| Errno::ACCESS)?;
         match self.minter.parse(node.handle()).map_err(|_| Errno::STALE)? {
-            Parsed::Kernel(handle) => {
+            Parsed::Kernel(_, handle) => {
                 let bits = flags(mode).bits() as i32;
-                self.descriptor(|| sys::open_by_handle_at(self.mount.as_fd(), &handle, bits))
+                self.descriptor(|| sys::open_by_handle_at(node.mount().root(), &handle, bits))
             }
             parsed @ (Parsed::Process(_) | Parsed::Durable(_)) => {
                 let (identity, place) = self.entry_of(&parsed).ok_or(Errno::STALE)?;
@@ -157,7 +157,7 @@ impl Core {
                 };
                 let fd = self.descriptor(open)?;
                 let stat = stat_fd(fd.as_fd())?;
-                let same = self.identify(fd.as_fd(), c"", &stat) == identity;
+                let same = self.identify(node.volume(), (fd.as_fd(), c""), &stat) == identity;
                 if same { Ok(fd) } else { Err(Errno::STALE) }
             }
         }
@@ -177,7 +177,7 @@ impl Core {
     /// Makes what was written to a file stable; answers the verifier of that moment. A failure
     /// means that data may be lost.
     pub(crate) fn sync(&self, node: &Node, fd: BorrowedFd<'_>, data_only: bool) -> Result<u64> {
-        if self.volatile {
+        if node.mount().volatile {
             return Ok(self.verifier.load(Ordering::Acquire));
         }
         // The kernel tells one caller of a failure. Nobody answers before he has told the others.
@@ -203,7 +203,7 @@ impl Core {
         let node = self.node(handle)?;
         self.stat(&node)?;
         regular(node.kind())?;
-        if self.volatile {
+        if node.mount().volatile {
             return Ok(self.verifier.load(Ordering::Acquire));
         }
         if let Some(writer) = node.oldest_writer() {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use holdfast_vfs::Fsid;
 use rustix::io::Errno;
@@ -30,6 +31,11 @@ pub struct Options {
     pub index: Option<IndexOptions>,
     /// Whether changes of names and attributes are on stable storage before they are answered.
     pub durability: Durability,
+    /// Whether file systems below the directory are hidden: what is mounted there, and
+    /// subvolumes. If not, each is shown as a file system of its own.
+    pub noxdev: bool,
+    /// Told what an operator should know.
+    pub tell: Tell,
     /// Treats the file system as one that may block in every operation, as a network's may.
     pub always_offload: bool,
     /// Whether clients and local processes exclude each other with locks of byte ranges, where the
@@ -73,10 +79,42 @@ impl Options {
             force_unprivileged: false,
             index: None,
             durability: Durability::Sync,
+            noxdev: false,
+            tell: Tell::nobody(),
             always_offload: false,
             local_locks: true,
             probes: Probes::ALL,
         }
+    }
+}
+
+/// Who is told what an operator should know, a sentence at a time, and each matter once.
+#[derive(Clone)]
+pub struct Tell(Option<Arc<Telling>>);
+
+type Telling = dyn Fn(&str) + Send + Sync;
+
+impl Tell {
+    /// No one.
+    pub const fn nobody() -> Self {
+        Self(None)
+    }
+
+    /// This function. It is called on the threads that serve, and must not wait.
+    pub fn by(tell: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(tell)))
+    }
+
+    pub(crate) fn say(&self, sentence: &str) {
+        if let Some(tell) = &self.0 {
+            tell(sentence);
+        }
+    }
+}
+
+impl fmt::Debug for Tell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tell")
     }
 }
 

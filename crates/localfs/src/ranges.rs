@@ -106,7 +106,7 @@ impl Core {
         offset: u64,
         len: u64,
     ) -> Result<()> {
-        self.check_target(offset, len)?;
+        self.check_target(file, offset, len)?;
         // The kernel would take all there is before it says that it is not enough.
         let (stat, space) = (stat_fd(file.fd()).meaning()?, fstatvfs(file.fd()).meaning()?);
         let free = space.f_bfree.saturating_mul(space.f_frsize);
@@ -130,7 +130,7 @@ impl Core {
         offset: u64,
         len: u64,
     ) -> Result<()> {
-        self.check_target(offset, len)?;
+        self.check_target(file, offset, len)?;
         self.assume(cred)?;
         let punch = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
         punch_or_fill(file, punch, offset, len)?;
@@ -150,7 +150,7 @@ impl Core {
         if whole > left {
             return Err(Error::Invalid);
         }
-        self.check_target(to, whole)?;
+        self.check_target(target, to, whole)?;
         self.assume(cred)?;
         sys::clone_range(source.fd(), from, target.fd(), to, len).meaning()?;
         self.sync(target.node(), target.fd(), false).map(drop)
@@ -168,7 +168,7 @@ impl Core {
         if same && from.abs_diff(to) < len {
             return Err(Error::Invalid);
         }
-        let limit = self.properties.size_max;
+        let limit = target.node().mount().properties.size_max;
         if len > 0 && to >= limit {
             return Err(Error::TooBig);
         }
@@ -212,8 +212,8 @@ impl Core {
     }
 
     /// Whether a range can be in a file.
-    fn check_target(&self, offset: u64, len: u64) -> Result<()> {
-        let limit = self.properties.size_max;
+    fn check_target(&self, file: &OpenFile, offset: u64, len: u64) -> Result<()> {
+        let limit = file.node().mount().properties.size_max;
         let fits = offset.checked_add(len).is_some_and(|end| end <= limit);
         if fits { Ok(()) } else { Err(Error::TooBig) }
     }

@@ -4,10 +4,10 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
-use holdfast_vfs::{DirEnd, DirEntry, Handle, Result, Want};
+use holdfast_vfs::{DirEnd, DirEntry, FileKind, Handle, Result, Want};
 use rustix::io::Errno;
 
-use crate::attr::change;
+use crate::attr::{attr, change};
 use crate::cache::Node;
 use crate::core::{Core, stat_fd};
 use crate::dir::stat_name;
@@ -24,7 +24,8 @@ impl Core {
     /// What a directory is now, for a listing that leaves out what is hidden; none where its next
     /// change may not show.
     pub(crate) fn version(&self, dir: &Node, want: Want) -> Result<Option<Version>> {
-        let listings = self.listings.as_ref().filter(|_| want.attr || want.handle);
+        let is_told = (want.attr || want.handle) && dir.mount().keeps_change();
+        let listings = self.listings.as_ref().filter(|_| is_told);
         let before = listings.and_then(|listings| listings.before());
         let stat = self.stat(dir)?;
         Ok(before.and_then(|before| before.version(change(&stat))))
@@ -86,7 +87,7 @@ impl Core {
         let Entry { name, cookie, fileid, .. } = *entry;
         let with = |attr, handle| DirEntry { name: name.to_bytes(), cookie, fileid, attr, handle };
         let anew = || {
-            let (attr, handle) = self.details(dir, dir.fd(), name, want)?;
+            let (attr, handle) = self.details((dir, dir.fd()), (name, fileid), want)?;
             Some(with(attr, handle))
         };
         if entry.handle.is_empty() {
@@ -97,14 +98,17 @@ impl Core {
             return Some(with(None, handle()));
         }
         let stat = match self.node_again(entry) {
-            Some(node) => stat_fd(node.fd()),
-            None => stat_name(dir.fd(), name),
+            // Of a directory the name is asked: something may be mounted over it.
+            Some(node) if node.kind() != FileKind::Directory => stat_fd(node.fd()),
+            Some(_) | None => stat_name(dir.fd(), name),
         };
         match stat {
             Ok(stat) if stat.stx_nlink == 0 => None,
-            // Another object took the name.
-            Ok(stat) if stat.stx_ino != fileid => anew(),
-            Ok(stat) => Some(with(Some(Ok(self.attr(&stat))), handle().filter(|_| want.handle))),
+            // Another object took the name, or something was mounted over it.
+            Ok(stat) if stat.stx_ino != fileid || self.is_elsewhere(dir, &stat) => anew(),
+            Ok(stat) => {
+                Some(with(Some(Ok(attr(dir.volume(), &stat))), handle().filter(|_| want.handle)))
+            }
             Err(Errno::NOENT) => None,
             Err(errno) => Some(with(Some(Err(error(errno))), handle().filter(|_| want.handle))),
         }

@@ -21,8 +21,9 @@ const TRIED: usize = 128 << 10;
 impl Core {
     /// Whether a read that does not wait is likely to be given all its data.
     pub(crate) fn is_readable_now(&self, file: &OpenFile, offset: u64, len: usize) -> bool {
-        let nowait = self.nowait.load(Ordering::Relaxed);
-        if self.volatile || nowait && len <= TRIED {
+        let mount = file.node().mount();
+        let nowait = mount.nowait.load(Ordering::Relaxed);
+        if mount.volatile || nowait && len <= TRIED {
             return true;
         }
         let Ok(stat) = stat_fd(file.fd()) else { return false };
@@ -37,7 +38,7 @@ impl Core {
 
     /// Whether all that a read takes is surely in memory.
     pub(crate) fn is_in_memory(&self, file: &OpenFile, offset: u64, len: usize) -> bool {
-        if self.volatile {
+        if file.node().mount().volatile {
             return true;
         }
         let Ok(stat) = stat_fd(file.fd()) else { return false };
@@ -53,7 +54,7 @@ impl Core {
         offset: u64,
         len: usize,
     ) -> bool {
-        if self.volatile {
+        if file.node().mount().volatile {
             return true;
         }
         if self.dirty.as_ref().is_some_and(|dirty| !dirty.takes(world.now(), len)) {

@@ -1,9 +1,9 @@
 //! ACCESS: which rights the kernel would grant.
 
-use holdfast_vfs::{Access, Cred, FileKind, Handle, Result, access::granted};
-use rustix::fs::Statx;
+use holdfast_vfs::{Access, Attr, Cred, FileKind, Handle, Result, access::granted};
 use rustix::io::Errno;
 
+use crate::attr::attr;
 use crate::cache::Node;
 use crate::core::Core;
 use crate::sys;
@@ -16,7 +16,7 @@ impl Core {
         let node = self.node(handle)?;
         let stat = self.stat(&node)?;
         self.assume(cred)?;
-        let (reads, writes, search) = self.rights(node.kind());
+        let (reads, writes, search) = self.rights(&node);
         let classes = [(libc::R_OK, reads), (libc::W_OK, writes), (libc::X_OK, search)];
         let asked = classes
             .iter()
@@ -28,7 +28,9 @@ impl Core {
         let possible = reads.union(writes).union(search).intersect(want);
         match sys::access(node.fd(), asked) {
             Ok(()) => return Ok(possible),
-            Err(Errno::NOSYS | Errno::INVAL) => return Ok(self.by_mode(cred, &stat, possible)),
+            Err(Errno::NOSYS | Errno::INVAL) => {
+                return Ok(self.by_mode(cred, &attr(node.volume(), &stat), possible));
+            }
             Err(_) => {}
         }
         let each = classes.iter().filter(|(bit, _)| asked & bit != 0);
@@ -39,8 +41,8 @@ impl Core {
     }
 
     /// The rights that an object of this kind has: to read, to write, to search or execute.
-    const fn rights(&self, kind: FileKind) -> (Access, Access, Access) {
-        let (writes, search, xattrs) = match kind {
+    fn rights(&self, node: &Node) -> (Access, Access, Access) {
+        let (writes, search, xattrs) = match node.kind() {
             FileKind::Directory => (CHANGES.union(Access::DELETE), Access::LOOKUP, true),
             FileKind::Regular => (CHANGES, Access::EXECUTE, true),
             FileKind::Symlink
@@ -49,7 +51,7 @@ impl Core {
             | FileKind::Fifo
             | FileKind::Socket => (CHANGES, Access::EXECUTE, false),
         };
-        let (reads, writes) = if xattrs && self.properties.xattrs {
+        let (reads, writes) = if xattrs && node.mount().properties.xattrs {
             (Access::READ.union(XATTR_READS), writes.union(Access::XATTR_WRITE))
         } else {
             (Access::READ, writes)
@@ -63,13 +65,13 @@ impl Core {
     }
 
     /// For a kernel that cannot be asked about a descriptor.
-    fn by_mode(&self, cred: &Cred, stat: &Statx, want: Access) -> Access {
+    fn by_mode(&self, cred: &Cred, attr: &Attr, want: Access) -> Access {
         let server = Cred {
             uid: rustix::process::geteuid().as_raw(),
             gid: rustix::process::getegid().as_raw(),
             ..Cred::ROOT
         };
         let cred = if self.identity.switches() { cred } else { &server };
-        granted(cred, &self.attr(stat), want)
+        granted(cred, attr, want)
     }
 }

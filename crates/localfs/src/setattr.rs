@@ -58,7 +58,7 @@ impl Core {
                 | FileKind::Fifo
                 | FileKind::Socket => return Err(Error::Invalid),
             }
-            if size > self.properties.size_max {
+            if size > node.mount().properties.size_max {
                 return Err(Error::TooBig);
             }
         }

@@ -6,18 +6,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use holdfast_base::World;
-use holdfast_vfs::{ChangeAttrType, Fsid, Properties};
-use rustix::fs::{Mode, OFlags, ResolveFlags, StatFs, Statx, fstatfs, fstatvfs, openat2};
+use holdfast_vfs::{ChangeAttrType, Properties};
+use rustix::fs::{Mode, OFlags, ResolveFlags, StatFs, Statx, fstatfs, openat2};
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
-use crate::attr::kind;
 use crate::cache::{Cache, Node};
-use crate::core::{Core, INSIDE, NAMES, Stamps, device, stat_fd};
+use crate::core::{Core, INSIDE, NAMES, Stamps, stat_fd};
 use crate::cred::Identity;
-use crate::flush::{Journal, ext4_has_journal};
+use crate::flush::ext4_has_journal;
 use crate::handle::Minter;
 use crate::index::Index;
+use crate::kinds::{BTRFS, EXT4, OVERLAY, XFS, has_slow, is_known, is_lasting};
 use crate::listing::Listings;
 use crate::locks::Locking;
 use crate::options::{Durability, OpenError, Options};
@@ -26,17 +26,8 @@ use crate::pipes::Pipes;
 use crate::resident::Dirty;
 use crate::sys;
 use crate::table::Table;
-
-const EXT4: u32 = 0xef53;
-const XFS: u32 = 0x5846_5342;
-const BTRFS: u32 = 0x9123_683e;
-const TMPFS: u32 = 0x0102_1994;
-const F2FS: u32 = 0xf2f5_2010;
-const BCACHEFS: u32 = 0xca45_1a4e;
-const ZFS: u32 = 0x2fc1_2fc1;
-const NFS: u32 = 0x6969;
-const OVERLAY: u32 = 0x794c_7630;
-const RAMFS: u32 = 0x8584_58f6;
+use crate::volume::{Mount, Usage, number};
+use crate::volumes::Volumes;
 
 /// AT_HANDLE_FID (Linux 6.5): a handle that need not open anything.
 const HANDLE_FID: i32 = 0x200;
@@ -75,72 +66,71 @@ fn probe(
     identity.server().map_err(|_| Errno::PERM)?;
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let mount = rustix::fs::open(path, flags, Mode::empty())?;
-    let stat = stat_fd(mount.as_fd())?;
-    let statfs = fstatfs(&mount)?;
-    let kind_of_fs = statfs.f_type as u32;
-    let stamps = stamps(&mount, kind_of_fs);
+    let kind_of_fs = fstatfs(&mount)?.f_type as u32;
+    let is_fast = is_known(kind_of_fs) && !options.always_offload;
+    let resolve_cached = options.probes.resolve_cached && resolves_cached(&mount);
     let kernel = if options.force_unprivileged { None } else { kernel_handle(&mount, &minter) };
-    let (table, mount_id, handle) = match kernel {
-        Some((handle, mount_id)) => (None, Some(mount_id), handle),
+    let proc_fds = proc_fds();
+    let named = rustix::fs::openat(&mount, c".", NAMES, Mode::empty())?;
+    let stat = stat_fd(named.as_fd())?;
+    let lasts = is_lasting(kind_of_fs) && stamps(&mount, kind_of_fs).are_lasting(&stat);
+    let usage = Usage {
+        by_handle: kernel.is_some(),
+        is_durable: kernel.is_some() || options.index.is_some() && lasts,
+        nowait: options.probes.nowait,
+        syncs: options.durability == Durability::Sync && !options.read_only,
+        xattrs: proc_fds.is_some(),
+        export_id: options.export_id,
+    };
+    let crosses = !options.noxdev && number(&stat).is_some();
+    let is_prompt = is_fast && !(crosses && has_slow(&named, proc_fds.as_ref()));
+    let mut own = Mount::probe(mount, None, usage)?;
+    own.fsid = options.fsid.unwrap_or(own.fsid);
+    let volumes = Volumes::new(own, crosses, is_prompt, options.tell.clone());
+    let (table, handle) = match kernel {
+        Some(handle) => (None, handle),
         None => {
-            let root = stamps.identify(&minter, mount.as_fd(), c"", &stat);
-            match options.index.as_ref().filter(|_| is_lasting(kind_of_fs, stamps, &stat)) {
+            let stamps = volumes.own.mount.stamps;
+            let root = stamps.identify(&minter, 0, (named.as_fd(), c""), &stat);
+            match options.index.as_ref().filter(|_| lasts) {
                 Some(index) => {
                     let handle = minter.durable(&root);
-                    (Some(Index::open(index, minter.seal(), root)), None, handle)
+                    (Some(Index::open(index, minter.seal(), root)), handle)
                 }
-                None => (Some(Table::new(root)), None, minter.process(Table::ROOT)),
+                None => (Some(Table::new(root)), minter.process(Table::ROOT)),
             }
         }
     };
-    let proc_fds = proc_fds();
-    let named = rustix::fs::openat(&mount, c".", NAMES, Mode::empty())?;
     let cache = Cache::new(options.fd_budget.unwrap_or_else(budget).max(1));
-    let root = cache.insert(Node::new(named, handle, kind(&stat)));
-    let syncs = options.durability == Durability::Sync && !options.read_only;
-    let is_durable = table.as_ref().is_none_or(|table| table.index().is_some());
-    let mut properties = properties(&statfs, is_durable);
-    properties.local_locks = options.local_locks;
-    properties.xattrs = proc_fds.is_some() && crate::xattr::works(mount.as_fd());
-    let known = matches!(kind_of_fs, EXT4 | XFS | BTRFS | TMPFS | F2FS | OVERLAY);
-    // What an overlay shows has the times of its layers.
-    let keeps_change = known && kind_of_fs != OVERLAY && !options.always_offload;
-    let mut core = Core {
+    let root = cache.insert(Node::new(named, handle, &stat, volumes.own.clone()));
+    let core = Core {
         root,
-        mount_id,
-        // An overlay shows the devices of its layers.
-        dev: (kind_of_fs != OVERLAY).then(|| device(&stat)),
         cache,
         minter,
         identity,
-        stamps,
-        fsid: options.fsid.unwrap_or_else(|| fsid(&mount, options.export_id)),
+        volumes,
+        usage,
         table,
-        listings: if keeps_change { Listings::new() } else { None },
+        listings: if is_fast { Listings::new() } else { None },
         read_only: options.read_only,
         proc_fds,
-        properties,
-        volatile: matches!(kind_of_fs, TMPFS | RAMFS) || is_without_sync(),
-        journal: Journal::probe(&mount, syncs && has_journal(kind_of_fs, &stat)),
         pipes: Pipes::new(if options.probes.pipes { budget() } else { 0 }),
-        resolve_cached: options.probes.resolve_cached && resolves_cached(&mount),
-        nowait: AtomicBool::new(options.probes.nowait && kind_of_fs != TMPFS),
+        resolve_cached,
         cachestat: AtomicBool::new(options.probes.cachestat),
         dirty: Dirty::new(),
         verifier: AtomicU64::new(verifier),
         opens: AtomicU64::new(0),
         pins: Arc::new(Pins::new(pins())),
         locking: Locking::new(options.local_locks),
-        mount,
     };
-    if !known {
+    if !is_fast {
         core.probe_locks();
     }
-    Ok((core, known && !options.always_offload))
+    Ok((core, is_prompt))
 }
 
 /// Whether all changes are kept in the order of one journal.
-fn has_journal(kind_of_fs: u32, stat: &Statx) -> bool {
+pub(crate) fn has_journal(kind_of_fs: u32, stat: &Statx) -> bool {
     match kind_of_fs {
         XFS => true,
         EXT4 => ext4_has_journal(stat),
@@ -150,7 +140,7 @@ fn has_journal(kind_of_fs: u32, stat: &Statx) -> bool {
 
 /// A known bug, switched on in test builds: nothing is forced to stable storage. A test of power
 /// cuts that does not fail then would not have found it.
-fn is_without_sync() -> bool {
+pub(crate) fn is_without_sync() -> bool {
     cfg!(feature = "bugs")
         && std::env::var_os("HOLDFAST_BUG").is_some_and(|name| name == "without-sync")
 }
@@ -161,15 +151,14 @@ fn resolves_cached(mount: &OwnedFd) -> bool {
     matches!(opened, Ok(_) | Err(Errno::AGAIN))
 }
 
-/// The root's handle and mount, if the kernel lets us open by it.
-fn kernel_handle(mount: &OwnedFd, minter: &Minter) -> Option<(holdfast_vfs::Handle, i32)> {
-    let (kernel, mount_id) =
-        sys::name_to_handle_at(mount.as_fd(), c"", libc::AT_EMPTY_PATH).ok()?;
+/// The root's handle, if the kernel lets us open by it.
+fn kernel_handle(mount: &OwnedFd, minter: &Minter) -> Option<holdfast_vfs::Handle> {
+    let (kernel, _) = sys::name_to_handle_at(mount.as_fd(), c"", libc::AT_EMPTY_PATH).ok()?;
     sys::open_by_handle_at(mount.as_fd(), &kernel, NAMES.bits() as i32).ok()?;
-    Some((minter.kernel(&kernel)?, mount_id))
+    minter.kernel(0, &kernel)
 }
 
-fn stamps(mount: &OwnedFd, kind_of_fs: u32) -> Stamps {
+pub(crate) fn stamps(mount: &OwnedFd, kind_of_fs: u32) -> Stamps {
     // A file that is written first moves to the upper layer: another handle, another birth.
     if kind_of_fs == OVERLAY {
         return Stamps::None;
@@ -179,13 +168,6 @@ fn stamps(mount: &OwnedFd, kind_of_fs: u32) -> Stamps {
     };
     // The plain one first: it is the same under kernels that do not know the other.
     [0, HANDLE_FID].into_iter().find(|flags| works(*flags)).map_or(Stamps::Born, Stamps::Handle)
-}
-
-/// Whether inode and stamp tell an object from all others for good. Elsewhere (FUSE, FAT) they may
-/// be made up anew when the kernel or a daemon next hears of the object.
-fn is_lasting(kind_of_fs: u32, stamps: Stamps, root: &Statx) -> bool {
-    let is_known = matches!(kind_of_fs, EXT4 | XFS | BTRFS | TMPFS | F2FS | BCACHEFS | ZFS | NFS);
-    is_known && stamps.are_lasting(root)
 }
 
 /// Where descriptors can be opened again. It is a process's own directory: a `/proc` of another
@@ -207,13 +189,7 @@ fn pins() -> usize {
     (budget() / 2).max(8)
 }
 
-/// The file system's own id, and the export's: two exports of one file system are two to clients.
-fn fsid(mount: &OwnedFd, export_id: u32) -> Fsid {
-    let major = fstatvfs(mount).map_or(0, |stat| stat.f_fsid);
-    Fsid { major, minor: u64::from(export_id) }
-}
-
-fn properties(stat: &StatFs, durable: bool) -> Properties {
+pub(crate) fn properties(stat: &StatFs, durable: bool) -> Properties {
     let blocks = |count: u64| count.saturating_mul(stat.f_bsize as u64);
     let kind = stat.f_type as u32;
     let (link_max, size_max) = match kind {

@@ -220,3 +220,40 @@ pub(crate) fn unshare_fs() -> Result<()> {
     // SAFETY: only CLONE_FS is unshared; descriptors and memory stay shared.
     unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::FS) }
 }
+
+/// The UUID of a file system, where the kernel tells it (FS_IOC_GETFSUUID, Linux 6.9).
+pub(crate) fn fs_uuid(fd: BorrowedFd<'_>) -> Option<[u8; 16]> {
+    /// `struct fsuuid2`.
+    #[repr(C)]
+    struct FsUuid {
+        len: u8,
+        uuid: [u8; 16],
+    }
+    const GET_FS_UUID: u32 = 0x8011_1500;
+    let mut answer = FsUuid { len: 0, uuid: [0; 16] };
+    // SAFETY: the kernel writes at most one `struct fsuuid2`, which lives through the call.
+    let result =
+        unsafe { libc::ioctl(fd.as_raw_fd(), GET_FS_UUID as libc::Ioctl, &raw mut answer) };
+    // One that is shorter is no UUID, but tells as much.
+    (result == 0 && answer.len > 0 && answer.uuid != [0; 16]).then_some(answer.uuid)
+}
+
+/// The number of the btrfs subvolume that a directory is in (BTRFS_IOC_INO_LOOKUP).
+pub(crate) fn subvolume(fd: BorrowedFd<'_>) -> Result<u64> {
+    /// `struct btrfs_ioctl_ino_lookup_args`.
+    #[repr(C)]
+    struct InoLookup {
+        tree: u64,
+        object: u64,
+        name: [u8; 4080],
+    }
+    const INO_LOOKUP: u32 = 0xd000_9412;
+    /// BTRFS_FIRST_FREE_OBJECTID: with it anybody may ask.
+    const ROOT_OBJECT: u64 = 256;
+    let mut asked = InoLookup { tree: 0, object: ROOT_OBJECT, name: [0; 4080] };
+    // SAFETY: the kernel reads and writes one `struct btrfs_ioctl_ino_lookup_args`, which lives
+    // through the call. Only file systems of that kind are asked.
+    let result = unsafe { libc::ioctl(fd.as_raw_fd(), INO_LOOKUP as libc::Ioctl, &raw mut asked) };
+    check(c_long::from(result))?;
+    Ok(asked.tree)
+}

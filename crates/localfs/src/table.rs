@@ -13,7 +13,7 @@ use crate::index::record::{self, Seal};
 /// What tells an object from all others, also from a later one with its inode number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Identity {
-    /// The file system.
+    /// The volume.
     pub(crate) volume: u64,
     /// The inode.
     pub(crate) ino: u64,

@@ -146,7 +146,7 @@ impl Core {
     fn with_xattrs(&self, handle: &Handle) -> Result<std::sync::Arc<Node>> {
         let node = self.node(handle)?;
         self.stat(&node)?;
-        if self.properties.xattrs { Ok(node) } else { Err(Error::NotSupported) }
+        if node.mount().properties.xattrs { Ok(node) } else { Err(Error::NotSupported) }
     }
 }
 

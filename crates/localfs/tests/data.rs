@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use common::{Bytes, TempDir, USER, both, create, is_root, local, lookup, open, options, wait};
-use holdfast_localfs::{LocalFs, Mode};
+use holdfast_localfs::{LocalFs, Mode, Options};
 use holdfast_vfs::{Cred, Error, FileSystem, OpenMode, ReadEnd, SetAttr, Stability};
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
 use rustix::thread::UnshareFlags;
@@ -170,8 +170,9 @@ fn a_full_file_system_says_so() {
 }
 
 #[test]
-fn what_is_mounted_below_is_hidden() {
-    mounted("tmpfs", c"", |path, fs| {
+fn what_is_mounted_below_is_hidden_where_that_is_wanted() {
+    mounted("tmpfs", c"", |path, _| {
+        let fs = open(path, Options { noxdev: true, ..options() });
         let below = path.join("below");
         std::fs::create_dir(&below).unwrap();
         mount("tmpfs", &below, "tmpfs", MountFlags::empty(), c"").unwrap();

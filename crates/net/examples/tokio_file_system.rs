@@ -47,6 +47,7 @@ impl FileSystem for Slow {
             used: size,
             fileid,
             fsid: Fsid { major: 77, minor: 2 },
+            mounted_on: None,
             rdev: (0, 0),
             change: 1,
             atime: never,

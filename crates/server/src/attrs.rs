@@ -181,7 +181,10 @@ fn object(fattr: &mut FattrWriter<'_>, number: u32, source: &Source<'_>) -> bool
         }
         attr::TIME_METADATA => fattr.put(number, time(a.ctime)),
         attr::TIME_MODIFY => fattr.put(number, time(a.mtime)),
-        attr::MOUNTED_ON_FILEID => fattr.put(number, source.mounted_on.unwrap_or(a.fileid)),
+        attr::MOUNTED_ON_FILEID => {
+            let covered = source.mounted_on.or(a.mounted_on);
+            fattr.put(number, covered.unwrap_or(a.fileid));
+        }
         _ => return false,
     }
     true

@@ -232,6 +232,10 @@ impl FileSystem for View {
         self.disk.inner.properties()
     }
 
+    fn properties_of(&self, node: &Handle) -> Properties {
+        self.disk.inner.properties_of(node)
+    }
+
     fn root(&self) -> Handle {
         self.disk.inner.root()
     }

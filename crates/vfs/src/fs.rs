@@ -101,6 +101,13 @@ pub trait FileSystem: Send + Sync {
         Properties::default()
     }
 
+    /// What is true of the file system that an object is on, where more than one lies below the
+    /// root. Like [`FileSystem::properties`] it answers at once.
+    fn properties_of(&self, node: &Handle) -> Properties {
+        let _ = node;
+        self.properties()
+    }
+
     /// The directory at the top.
     fn root(&self) -> Handle;
 

@@ -73,6 +73,10 @@ impl<F: FileSystem, R: Runtime> FileSystem for OnRuntime<F, R> {
         self.fs.properties()
     }
 
+    fn properties_of(&self, node: &Handle) -> Properties {
+        self.fs.properties_of(node)
+    }
+
     fn root(&self) -> Handle {
         self.fs.root()
     }

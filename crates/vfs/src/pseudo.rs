@@ -171,6 +171,7 @@ impl PseudoFs {
             used: 0,
             fileid: fileid(number),
             fsid: self.fsid,
+            mounted_on: None,
             rdev: (0, 0),
             change: node.change,
             atime: Time::default(),

@@ -135,6 +135,9 @@ pub struct Attr {
     pub fileid: u64,
     /// The file system the object is on.
     pub fsid: Fsid,
+    /// Of the root of a file system that another one shows: the file id, there, of the directory
+    /// that it covers. Nothing for all other objects.
+    pub mounted_on: Option<u64>,
     /// Major and minor number of a device; zeros for everything else.
     pub rdev: (u32, u32),
     /// Differs after every change of data or attributes.
@@ -164,6 +167,7 @@ impl Attr {
             used: size,
             fileid,
             fsid,
+            mounted_on: None,
             rdev: (0, 0),
             change: 1,
             atime: epoch,

@@ -72,6 +72,24 @@ impl Folders {
         Ok(path)
     }
 
+    /// Makes a folder with file systems below: a tmpfs `mem`, and `disk`, a btrfs with the
+    /// subvolumes `a` and `b`.
+    pub(super) fn mount_nested(&self, name: &str) -> Result<PathBuf> {
+        let path = self.make(name)?;
+        self.mount_tmpfs(&format!("{name}/mem"), "size=64m")?;
+        let (source, disk) = (
+            self.mount_loop(&format!("{name}-disk"), "btrfs")?,
+            self.make(&format!("{name}/disk"))?,
+        );
+        for subvolume in ["a", "b"] {
+            let made = source.join(subvolume);
+            process::read(Command::new("btrfs").args(["subvolume", "create"]).arg(made))?;
+        }
+        process::read(Command::new("mount").arg("--bind").arg(&source).arg(&disk))?;
+        self.mounted.lock().map_err(|_| "a thread panicked")?.push(disk);
+        Ok(path)
+    }
+
     fn make(&self, name: &str) -> Result<PathBuf> {
         let path = self.path(name);
         fs::create_dir(&path)?;

@@ -144,6 +144,13 @@ fn localfs(holdfast: &Path, folders: &Folders) -> Result<Server> {
     mounted("small", small, ["--small-export".to_owned(), "/small".to_owned()]);
     let quota = folders.mount_quota("quota", "1M");
     mounted("quota", quota, ["--quota-export".to_owned(), "/quota".to_owned()]);
+    let nested = folders.mount_nested("nested");
+    let is_there = nested.is_ok();
+    mounted("nested", nested, ["--nested-export".to_owned(), "/nested".to_owned()]);
+    if is_there {
+        let same = Ok(PathBuf::from(format!("{},noxdev", folders.path("nested").display())));
+        mounted("noxdev", same, ["--noxdev-export".to_owned(), "/noxdev".to_owned()]);
+    }
     for kind in KINDS {
         let path = folders.mount_loop(kind, kind);
         let has = path.as_ref().map(|path| ability::possible(path, &offered));

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_localfs::{IndexOptions, LocalFs, Options};
+use holdfast_localfs::{IndexOptions, LocalFs, Options, Tell};
 use holdfast_net::{Congestion, Notice, Runtime, RuntimeConfig, ServeConfig, Service};
 use holdfast_server::{Builder, Export};
 use holdfast_vfs::Fsid;
@@ -162,6 +162,9 @@ fn open(
     options.read_only = directory.read_only;
     options.local_locks = directory.local_locks;
     options.fd_budget = Some(fd_budget);
+    options.noxdev = directory.noxdev.unwrap_or_default();
+    let name = directory.name.clone();
+    options.tell = Tell::by(move |sentence| warn(format_args!("export {name}: {sentence}")));
     options.durability = match directory.durability {
         Durability::Sync => holdfast_localfs::Durability::Sync,
         Durability::Async => holdfast_localfs::Durability::Async,

@@ -25,7 +25,7 @@ use crate::settings::{Directory, Given, IDS, Keep, LEASES, LOOPS, Squashing, THR
 /// Bytes of a file; ten thousand exports fit.
 const FILE_MAX: u64 = 1 << 20;
 
-const TOP: [&str; 11] = [
+const TOP: [&str; 12] = [
     "export",
     "listen",
     "state-dir",
@@ -34,12 +34,22 @@ const TOP: [&str; 11] = [
     "squash",
     "anonuid",
     "anongid",
+    "noxdev",
     "loops",
     "threads",
     "log",
 ];
-const EXPORT: [&str; 8] =
-    ["name", "path", "read-only", "durability", "squash", "anonuid", "anongid", "local-locks"];
+const EXPORT: [&str; 9] = [
+    "name",
+    "path",
+    "read-only",
+    "durability",
+    "noxdev",
+    "squash",
+    "anonuid",
+    "anongid",
+    "local-locks",
+];
 
 /// Reads a configuration file. Relative paths in it begin at its folder.
 pub(crate) fn read(path: &Path) -> Result<Given, ConfigError> {
@@ -87,6 +97,7 @@ fn top(file: &mut Section<'_, '_>, folder: &Path) -> Given {
         keep: keep(file, folder),
         lease: file.number("lease", &LEASES).map(Duration::from_secs),
         squash: squash(file),
+        noxdev: file.flag("noxdev"),
         loops: file.number("loops", &LOOPS).map(|number| number as usize),
         threads: file.number("threads", &THREADS).map(|number| number as usize),
         log: file.word("log"),
@@ -191,11 +202,13 @@ fn export(
         check_directory(section, path, span);
     }
     let read_only = section.flag("read-only").unwrap_or_default();
+    let noxdev = section.flag("noxdev");
     let (squash, durability) = (squash(section), section.word("durability").unwrap_or_default());
     let local_locks = section.flag("local-locks").unwrap_or(true);
     let ((name, span), (path, _)) = (name?, path?);
     let directory = Directory::new(name, path);
-    Some((Directory { read_only, squash, durability, local_locks, ..directory }, span))
+    let directory = Directory { read_only, squash, durability, noxdev, local_locks, ..directory };
+    Some((directory, span))
 }
 
 fn check_directory(section: &mut Section<'_, '_>, path: &PathBuf, span: &Range<usize>) {

@@ -25,6 +25,7 @@ fn everything_can_be_said() {
         squash = "none"
         anonuid = 1_000
         anongid = 4294967294
+        noxdev = false
         loops = 2
         threads = 8192
         log = "warn"
@@ -33,6 +34,7 @@ fn everything_can_be_said() {
         path = "usr"
         read-only = true
         durability = "async"
+        noxdev = true
         squash = "all"
         anonuid = 0
         anongid = 100
@@ -47,6 +49,7 @@ fn everything_can_be_said() {
             Directory {
                 read_only: true,
                 durability: Durability::Async,
+                noxdev: Some(true),
                 squash: squash(Squash::All, 0, 100),
                 local_locks: false,
                 ..Directory::new("/a/b", "/usr")
@@ -57,6 +60,7 @@ fn everything_can_be_said() {
         keep: Some(Keep::In("/state".into())),
         lease: Some(Duration::from_secs(20)),
         squash: squash(Squash::None, 1000, u32::MAX - 1),
+        noxdev: Some(false),
         loops: Some(2),
         threads: Some(8192),
         log: Some(Level::Warn),
@@ -162,7 +166,7 @@ fn what_is_wrong_at_the_top_is_told() {
     let no_key = "there is no key";
     let ids = "0 to 4294967294";
     let keys = "there are `export`, `listen`, `state-dir`, `ephemeral`, `lease`, `squash`, \
-                `anonuid`, `anongid`, `loops`, `threads` and `log`";
+                `anonuid`, `anongid`, `noxdev`, `loops`, `threads` and `log`";
     for (text, why) in [
         (
             "leese = 9",

@@ -11,15 +11,12 @@ use super::Index;
 use crate::attr::kind;
 use crate::cache::Node;
 use crate::core::{Core, DEPTH, device, stat_fd};
+use crate::crossing::Gate;
 use crate::errno::Meaning;
 use crate::handle::Parsed;
 use crate::name::Name;
 use crate::table::{Identity, Place, Table};
-
-/// The file system that an object is on, as its handle says it: the one that is exported.
-pub(crate) const fn volume_of(_: &Statx) -> u64 {
-    0
-}
+use crate::volume::Volume;
 
 /// The device in place of the file system: for handles that end with the process.
 pub(crate) const fn volume_of_device(stat: &Statx) -> u64 {
@@ -62,7 +59,7 @@ impl Core {
                 // The table forgot it while it is in use.
                 || table.identify(identity, Table::NOWHERE, b"", node.kind()),
             )),
-            (Parsed::Kernel(_) | Parsed::Durable(_), _) => Err(Error::BadHandle),
+            (Parsed::Kernel(..) | Parsed::Durable(_), _) => Err(Error::BadHandle),
         }
     }
 
@@ -72,7 +69,7 @@ impl Core {
         match parsed {
             Parsed::Process(id) => table.entry(*id),
             Parsed::Durable(identity) => table.entry(table.known(*identity)?),
-            Parsed::Kernel(_) => None,
+            Parsed::Kernel(..) => None,
         }
     }
 
@@ -94,7 +91,7 @@ impl Core {
                     index.removed(identity);
                 }
             }
-            Ok(Parsed::Kernel(_)) | Err(_) => {}
+            Ok(Parsed::Kernel(..)) | Err(_) => {}
         }
     }
 
@@ -103,9 +100,11 @@ impl Core {
     pub(crate) fn victim(&self, parent: &Node, name: &Name) -> Option<Arc<Node>> {
         let fd = self.open_name(parent.fd(), name.as_c_str()).ok()?;
         let stat = stat_fd(fd.as_fd()).ok()?;
-        let handle = self.minter.durable(&self.identify(fd.as_fd(), c"", &stat));
+        let gate = Gate { parent, name: name.as_bytes(), listed: None };
+        let volume = self.volume_at(gate, fd.as_fd(), &stat).ok()?;
+        let handle = self.minter.durable(&self.identify(&volume, (fd.as_fd(), c""), &stat));
         let cached = self.cache.get(&handle);
-        Some(cached.unwrap_or_else(|| Arc::new(Node::new(fd, handle, kind(&stat)))))
+        Some(cached.unwrap_or_else(|| Arc::new(Node::new(fd, handle, &stat, volume))))
     }
 
     /// Opens the object of an identity.
@@ -173,30 +172,40 @@ impl Core {
         identity: Identity,
         place: &Place,
     ) -> Result<Node> {
+        let same = |fd: OwnedFd, name: &[u8]| {
+            let gate = Gate { parent, name, listed: None };
+            self.is_identity(gate, fd, identity)
+        };
         let mut found = Name::new(&place.name)
             .and_then(|name| self.open_name(parent.fd(), name.as_c_str()))
-            .and_then(|fd| self.is_identity(fd, identity));
+            .and_then(|fd| same(fd, &place.name));
         if matches!(found, Err(Error::Stale | Error::NotFound | Error::BadName)) {
             // Somebody else renamed it: where it was is the first place to look.
             let name = self.name_of(parent, identity.ino)?.ok_or(Error::Stale)?;
             found = self
                 .open_name(parent.fd(), name.as_c_str())
-                .and_then(|fd| self.is_identity(fd, identity));
-            if let Ok((_, stat)) = &found {
+                .and_then(|fd| same(fd, name.as_bytes()));
+            if let Ok((_, stat, _)) = &found {
                 table.identify(identity, place.parent, name.as_bytes(), kind(stat));
             }
         }
-        let (fd, stat) = match found {
+        let (fd, stat, volume) = match found {
             Err(Error::NotFound | Error::NotDirectory) => return Err(Error::Stale),
             found => found?,
         };
-        Ok(Node::new(fd, self.handle_of(id, &identity), kind(&stat)))
+        Ok(Node::new(fd, self.handle_of(id, &identity), &stat, volume))
     }
 
-    fn is_identity(&self, fd: OwnedFd, identity: Identity) -> Result<(OwnedFd, Statx)> {
+    fn is_identity(
+        &self,
+        gate: Gate<'_>,
+        fd: OwnedFd,
+        identity: Identity,
+    ) -> Result<(OwnedFd, Statx, Arc<Volume>)> {
         let stat = stat_fd(fd.as_fd()).meaning()?;
-        if self.identify(fd.as_fd(), c"", &stat) == identity {
-            Ok((fd, stat))
+        let volume = self.volume_at(gate, fd.as_fd(), &stat)?;
+        if self.identify(&volume, (fd.as_fd(), c""), &stat) == identity {
+            Ok((fd, stat, volume))
         } else {
             Err(Error::Stale)
         }

@@ -150,10 +150,10 @@ impl Core {
     fn enter(&self, table: &Table, above: (BorrowedFd<'_>, u64), name: &[u8]) -> Result<Level> {
         let fd = self.open_below(above.0, name)?;
         let stat = stat_fd(fd.as_fd())?;
-        if self.is_foreign(&stat) {
+        if self.is_elsewhere(&self.root, &stat) {
             return Err(Errno::XDEV);
         }
-        let identity = self.identify(fd.as_fd(), c"", &stat);
+        let identity = self.identify(self.root.volume(), (fd.as_fd(), c""), &stat);
         let id = table.identify(identity, above.1, name, FileKind::Directory);
         Ok(Level::new(name, id, stat.stx_ino, fd))
     }
@@ -222,8 +222,8 @@ impl Core {
         if matches!(name.to_bytes(), b"." | b"..") {
             return None;
         }
-        let stat = stat_name(fd, name).ok().filter(|stat| !self.is_hidden(stat))?;
-        let identity = self.identify(fd, name, &stat);
+        let stat = stat_name(fd, name).ok().filter(|stat| !self.is_elsewhere(&self.root, stat))?;
+        let identity = self.identify(self.root.volume(), (fd, name), &stat);
         let kind = kind(&stat);
         let is_wanted = kind == FileKind::Directory || index.questions().is_asked(&identity);
         // A full table is not emptied for what nobody asked for, and one of several links is

@@ -40,7 +40,8 @@ impl World for Threads {
     }
 
     fn sleep(&self, _: Instant) -> BoxFuture<'static, ()> {
-        Box::pin(std::future::ready(()))
+        // What waits for a time waits for ever.
+        Box::pin(std::future::pending())
     }
 
     fn spawn(&self, task: BoxFuture<'static, ()>) -> Result<(), Closed> {

@@ -80,6 +80,10 @@ impl FileSystem for GatedFs {
         self.inner.properties()
     }
 
+    fn properties_of(&self, node: &Handle) -> Properties {
+        self.inner.properties_of(node)
+    }
+
     fn root(&self) -> Handle {
         self.inner.root()
     }

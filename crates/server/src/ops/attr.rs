@@ -39,7 +39,7 @@ fn encode(rq: &Request, out: &mut Writer, fh: &Fh, attr: &Attr, want: &Bitmap) {
     let source = Source {
         attr,
         export,
-        properties: &export.fs.properties(),
+        properties: &export.fs.properties_of(&fh.node),
         handle: handle.as_ref(),
         space: None,
         mounted_on: None,
@@ -84,7 +84,7 @@ pub(super) async fn write_in_full(
     let source = Source {
         attr,
         export,
-        properties: &export.fs.properties(),
+        properties: &export.fs.properties_of(&fh.node),
         handle: Some(&rq.key(fh)),
         space: space.as_ref(),
         mounted_on,
@@ -155,7 +155,7 @@ pub(super) async fn access(rq: &mut Request, args: AccessArgs) -> Result<(), Sta
     let cred = rq.cred(&fh);
     let export = rq.export(&fh);
     let mut supported = args.access & (CLASSIC | XATTRS);
-    if supported.0 & XATTRS.0 != 0 && (rq.minor < 2 || !export.fs.properties().xattrs) {
+    if supported.0 & XATTRS.0 != 0 && (rq.minor < 2 || !export.fs.properties_of(&fh.node).xattrs) {
         supported = supported & CLASSIC;
     }
     let mut want = holdfast_vfs::Access(supported.0 as u16);

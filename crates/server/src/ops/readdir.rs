@@ -47,7 +47,7 @@ pub(super) async fn readdir(rq: &mut Request, args: &ReadDirArgs) -> Result<(), 
         w: &mut rq.out,
         exports: &rq.server.exports,
         export,
-        properties: export.fs.properties(),
+        properties: export.fs.properties_of(&fh.node),
         space,
         want: args.attr_request,
         give: attrs::given(&args.attr_request, rq.minor),
@@ -134,8 +134,13 @@ impl Listing<'_> {
             }
             other => other,
         };
-        let (give, export, properties) = (&self.give, self.export, &self.properties);
-        let space = self.space.as_ref();
+        let (give, export, space) = (&self.give, self.export, self.space.as_ref());
+        let is_elsewhere = matches!(attr, Some(Ok(attr)) if attr.mounted_on.is_some());
+        let (properties, space) = match entry.handle {
+            // Its space would have to be asked for, which a listing cannot wait for.
+            Some(node) if is_elsewhere => (&export.fs.properties_of(&node), None),
+            _ => (&self.properties, space),
+        };
         let (lease_s, minor) = (self.lease_s, self.minor);
         dir::entry(self.w, entry.cookie, entry.name, |w| match attr {
             Some(Ok(attr)) => {

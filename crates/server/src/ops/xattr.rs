@@ -106,7 +106,7 @@ fn position(name: &[u8]) -> u64 {
 /// `NOTSUPP`: it has none.
 fn file_system<'a>(rq: &'a Request, fh: &Fh) -> Result<&'a Arc<dyn FileSystem>, Status> {
     let fs = &rq.export(fh).fs;
-    if fs.properties().xattrs { Ok(fs) } else { Err(Status::NOTSUPP) }
+    if fs.properties_of(&fh.node).xattrs { Ok(fs) } else { Err(Status::NOTSUPP) }
 }
 
 /// A name that an attribute can have: any bytes but NUL.

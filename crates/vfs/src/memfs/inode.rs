@@ -71,6 +71,7 @@ impl Inode {
             used: text,
             fileid: ino,
             fsid: shared.fsid,
+            mounted_on: None,
             rdev,
             change: 1,
             atime: now,

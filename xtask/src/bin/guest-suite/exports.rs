@@ -13,7 +13,7 @@ use crate::check::{ensure, equal, refused};
 use crate::mount::Mount;
 use crate::options::{Kind, Options};
 use crate::other_user::act;
-use crate::{Step, Steps, copies, holes, listing, times, transfer, xattrs};
+use crate::{Step, Steps, copies, holes, listing, nested, times, transfer, xattrs};
 
 type Run<'a> = dyn FnMut(&str, &mut dyn FnMut() -> Step) + 'a;
 
@@ -51,6 +51,12 @@ pub(crate) fn steps(options: &Options, step: &mut Run<'_>) {
     }
     if let Some(path) = &options.quota {
         step("export with a quota", &mut || quota(options, path));
+    }
+    if let Some(path) = &options.nested {
+        step("file systems below an export", &mut || nested::shown(options, path));
+    }
+    if let Some(path) = &options.noxdev {
+        step("hidden file systems below an export", &mut || nested::hidden(options, path));
     }
     // What differs between them is of version 4.2.
     for kind in options.kinds.iter().filter(|_kind| options.version != "4.1") {
@@ -147,8 +153,9 @@ fn quota(options: &Options, path: &str) -> Step {
 fn root(options: &Options) -> Step {
     let root = Mount::new(options, "/", "/mnt/root")?;
     let paths = [Some(&options.export), options.read_only.as_ref(), options.small.as_ref()];
+    let further = [&options.quota, &options.nested, &options.noxdev].map(Option::as_ref);
     let mut wanted: BTreeSet<String> = BTreeSet::new();
-    wanted.extend(paths.into_iter().chain([options.quota.as_ref()]).flatten().cloned());
+    wanted.extend(paths.into_iter().chain(further).flatten().cloned());
     wanted.extend(options.kinds.iter().map(|kind| kind.path.clone()));
     let mut seen = BTreeSet::new();
     for entry in fs::read_dir(root.top())? {

@@ -16,6 +16,7 @@ mod listing;
 mod matrix;
 mod mount;
 mod names;
+mod nested;
 mod nodes;
 mod options;
 mod other_user;

@@ -70,6 +70,10 @@ pub(crate) struct Options {
     pub(crate) small: Option<String>,
     /// `--quota-export PATH`: one where no user but root may have more than 1 MiB.
     pub(crate) quota: Option<String>,
+    /// `--nested-export PATH`: one with file systems below: `mem`, `disk`, `disk/a` and `disk/b`.
+    pub(crate) nested: Option<String>,
+    /// `--noxdev-export PATH`: the same folder, which hides them.
+    pub(crate) noxdev: Option<String>,
     /// `--kind PATH=ABILITY,...`: exports of other kinds of file systems.
     pub(crate) kinds: Vec<Kind>,
 }
@@ -97,6 +101,8 @@ impl Options {
                 "--read-only-export" => options.read_only = Some(value()?),
                 "--small-export" => options.small = Some(value()?),
                 "--quota-export" => options.quota = Some(value()?),
+                "--nested-export" => options.nested = Some(value()?),
+                "--noxdev-export" => options.noxdev = Some(value()?),
                 "--kind" => {
                     let value = value()?;
                     let (path, has) = value.split_once('=').ok_or("PATH=ABILITY,...")?;

@@ -158,6 +158,7 @@ fn nothing() -> Attr {
         used: 0,
         fileid: 0,
         fsid: Fsid::default(),
+        mounted_on: None,
         rdev: (0, 0),
         change: 0,
         atime: time,
