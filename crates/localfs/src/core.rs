@@ -13,9 +13,11 @@ use crate::attr::kind;
 use crate::cache::{Cache, Node};
 use crate::cred::Identity;
 use crate::errno::Meaning;
+use crate::files::Files;
 use crate::flush::Journal;
 use crate::handle::{Minter, Parsed};
 use crate::name::Name;
+use crate::pins::Pins;
 use crate::sys::{self, KernelHandle};
 use crate::table::{self, Place, Table};
 
@@ -92,8 +94,12 @@ pub(crate) struct Core {
     /// Whether the file system knows reads that do not wait.
     pub(crate) nowait: AtomicBool,
     pub(crate) verifier: AtomicU64,
-    /// How many files were opened.
+    /// How many descriptors and files were opened.
     pub(crate) opens: AtomicU64,
+    /// The open files that have a descriptor.
+    pub(crate) files: Files,
+    /// The places for descriptors that cannot be closed.
+    pub(crate) pins: Arc<Pins>,
 }
 
 impl Core {
@@ -103,6 +109,7 @@ impl Core {
             return Ok(node);
         }
         let parsed = self.minter.parse(handle)?;
+        self.relieve()?;
         self.identity.server()?;
         let node = match (parsed, &self.table) {
             (Parsed::Kernel(kernel), None) => self.open_kernel(handle, &kernel)?,
@@ -153,6 +160,8 @@ impl Core {
         match call() {
             Err(Errno::MFILE | Errno::NFILE) => {
                 self.cache.clear();
+                // Files that give theirs up are found as the server, which this thread may not be.
+                self.files.ran_short();
                 call()
             }
             result => result,

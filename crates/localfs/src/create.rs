@@ -35,6 +35,7 @@ impl Core {
     ) -> Result<Changed<Created>> {
         let parent = self.directory(dir)?;
         let before = self.change(&parent)?;
+        self.make_room()?;
         for _ in 0..TRIES {
             self.assume(cred)?;
             let made = if self.read_only {

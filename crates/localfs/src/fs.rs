@@ -155,6 +155,15 @@ impl LocalFs {
         Reply::later(async move { settled.await.map(|()| value) })
     }
 
+    /// Syncs on another thread what keeps files from giving their descriptors up.
+    fn sync_if_asked(&self) {
+        if self.core.files.takes_syncs() {
+            let core = self.core.clone();
+            // Refused, the world ends, and nobody needs more descriptors.
+            let _ = self.world.blocking(Box::new(move || core.sync_some()));
+        }
+    }
+
     /// What waits for a disk, if there is one.
     fn block_unless_volatile<'a, T: Send + 'static>(
         &'a self,
@@ -256,6 +265,7 @@ impl FileSystem for LocalFs {
         owner_override: bool,
     ) -> Reply<'a, File> {
         let (cred, node) = (*cred, *node);
+        self.sync_if_asked();
         self.run(move |core| core.open(&cred, &node, mode, owner_override))
     }
 
@@ -268,6 +278,7 @@ impl FileSystem for LocalFs {
         mode: OpenMode,
     ) -> Reply<'a, Created> {
         let (cred, dir, name, how) = (*cred, *dir, ready!(Name::new(name)), *how);
+        self.sync_if_asked();
         self.change(move |core| core.create(&cred, &dir, &name, &how, mode))
     }
 

@@ -13,8 +13,10 @@
 //! ```text
 //! changes that gather, one who waits for them: neither with any other
 //! table of process handles
+//! open files that have a descriptor
+//! one open file: whether it has
 //! cache shard
-//! node: its writer
+//! open files of an object: its writers, what is kept for it: neither with the other
 //! ```
 
 mod attr;
@@ -24,6 +26,7 @@ mod create;
 mod cred;
 mod dir;
 mod errno;
+mod files;
 mod flush;
 mod fs;
 mod handle;
@@ -32,7 +35,9 @@ mod lookup;
 mod name;
 mod names;
 mod open;
+mod opens;
 mod options;
+mod pins;
 mod ranges;
 mod rights;
 mod setattr;

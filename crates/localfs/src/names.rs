@@ -129,6 +129,8 @@ impl Core {
         let before = self.change(&parent)?;
         self.assume(cred)?;
         let victim = self.cached(&parent, name);
+        let _steady = self.steady_victim(victim.as_ref())?;
+        self.assume(cred)?;
         for _ in 0..TRIES {
             match self.unlink(&parent, name) {
                 Ok(()) => {
@@ -169,6 +171,8 @@ impl Core {
         let before = (self.change(&source)?, self.change(&target)?);
         self.assume(cred)?;
         let victim = self.cached(&target, to.1);
+        let _steady = self.steady_victim(victim.as_ref())?;
+        self.assume(cred)?;
         renameat(source.fd(), from.1.as_c_str(), target.fd(), to.1.as_c_str()).map_err(
             |errno| match errno {
                 // RFC 8881 §18.26.3 has one status for a target of another type or with entries.
@@ -223,7 +227,8 @@ impl Core {
         linkat(node.fd(), c"", parent.fd(), name.as_c_str(), AtFlags::EMPTY_PATH)
     }
 
-    /// What is cached of the object of a name: its last name may be about to go.
+    /// What is cached of the object of a name, or open: its last name may be about to go. May act
+    /// as the server afterwards.
     fn cached(&self, parent: &Node, name: &Name) -> Option<Arc<Node>> {
         let handle = if let Some(table) = &self.table {
             let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
@@ -235,7 +240,7 @@ impl Core {
             let (kernel, _) = sys::name_to_handle_at(parent.fd(), name.as_c_str(), 0).ok()?;
             self.minter.kernel(&kernel)?
         };
-        self.cache.get(&handle)
+        self.cache.get(&handle).or_else(|| self.sleeper(&handle))
     }
 
     /// Forgets an object with its last name, so that nothing keeps its space.

@@ -10,7 +10,7 @@ use rustix::io::{Errno, pread, pwrite};
 use crate::core::{Core, stat_fd};
 use crate::errno::{Meaning, error};
 use crate::io::{Progress, Wait};
-use crate::open::OpenFile;
+use crate::open::{Awake, OpenFile};
 use crate::sys;
 
 /// Bytes that go through memory at once where the kernel does not copy by itself.
@@ -22,6 +22,8 @@ const STAT_BLOCK: u64 = 512;
 impl Core {
     /// Where the next byte of this content is; none: there is no more data.
     pub(crate) fn seek(&self, file: &OpenFile, offset: u64, what: Content) -> Result<Option<u64>> {
+        let awake = file.awake()?;
+        let file = &*awake;
         let size = stat_fd(file.fd()).meaning()?.stx_size;
         if offset >= size {
             return Err(Error::BeyondEnd);
@@ -49,7 +51,7 @@ impl Core {
 
     /// Whether less is stored of a file than is in it.
     pub(crate) fn has_holes(&self, file: &OpenFile) -> Result<bool> {
-        let stat = stat_fd(file.fd()).meaning()?;
+        let stat = stat_fd(file.awake()?.fd()).meaning()?;
         Ok(stat.stx_blocks.saturating_mul(STAT_BLOCK) < stat.stx_size)
     }
 
@@ -68,7 +70,7 @@ impl Core {
                 Err(Error::BeyondEnd) => return Ok(ReadEnd { count, eof: true }),
                 found => found?,
             };
-            let size = stat_fd(file.fd()).meaning()?.stx_size;
+            let size = stat_fd(file.awake()?.fd()).meaning()?.stx_size;
             let hole = data.unwrap_or(size).saturating_sub(at);
             let hole = usize::try_from(hole).map_or(left, |hole| hole.min(left));
             if hole > 0 {
@@ -107,6 +109,8 @@ impl Core {
         len: u64,
     ) -> Result<()> {
         self.check_target(offset, len)?;
+        let awake = file.awake()?;
+        let file = &*awake;
         // The kernel would take all there is before it says that it is not enough.
         let (stat, space) = (stat_fd(file.fd()).meaning()?, fstatvfs(file.fd()).meaning()?);
         let free = space.f_bfree.saturating_mul(space.f_frsize);
@@ -131,6 +135,8 @@ impl Core {
         len: u64,
     ) -> Result<()> {
         self.check_target(offset, len)?;
+        let awake = file.awake()?;
+        let file = &*awake;
         self.assume(cred)?;
         let punch = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
         punch_or_fill(file, punch, offset, len)?;
@@ -144,6 +150,8 @@ impl Core {
         (target, to): (&OpenFile, u64),
         len: u64,
     ) -> Result<()> {
+        let (source, target) = (source.awake()?, target.awake()?);
+        let (source, target) = (&*source, &*target);
         let size = stat_fd(source.fd()).meaning()?.stx_size;
         let left = size.checked_sub(from).ok_or(Error::Invalid)?;
         let whole = if len == 0 { left } else { len };
@@ -164,6 +172,8 @@ impl Core {
         (target, to): (&OpenFile, u64),
         len: u64,
     ) -> Result<Written> {
+        let (source, target) = (source.awake()?, target.awake()?);
+        let (source, target) = (&*source, &*target);
         let same = source.node().handle() == target.node().handle();
         if same && from.abs_diff(to) < len {
             return Err(Error::Invalid);
@@ -185,6 +195,7 @@ impl Core {
             result => result,
         };
         let (count, stability) = (count.meaning()?, Stability::Unstable);
+        self.wrote(target);
         Ok(Written { count, stability, verifier })
     }
 
@@ -205,7 +216,7 @@ impl Core {
         };
         let most = i64::MAX as u64;
         let (offset, len) = (offset.min(most), len.min(most - offset.min(most)));
-        match fadvise(file.fd(), offset, NonZeroU64::new(len), advice) {
+        match fadvise(file.awake()?.fd(), offset, NonZeroU64::new(len), advice) {
             Ok(()) | Err(Errno::INVAL) => Ok(()),
             Err(errno) => Err(error(errno)),
         }
@@ -219,7 +230,7 @@ impl Core {
     }
 }
 
-fn punch_or_fill(file: &OpenFile, flags: FallocateFlags, offset: u64, len: u64) -> Result<()> {
+fn punch_or_fill(file: &Awake, flags: FallocateFlags, offset: u64, len: u64) -> Result<()> {
     loop {
         match fallocate(file.fd(), flags, offset, len) {
             Err(Errno::INTR) => {}
@@ -229,9 +240,9 @@ fn punch_or_fill(file: &OpenFile, flags: FallocateFlags, offset: u64, len: u64) 
 }
 
 fn copy_by_kernel(
-    source: &OpenFile,
+    source: &Awake,
     mut from: u64,
-    target: &OpenFile,
+    target: &Awake,
     mut to: u64,
     len: usize,
 ) -> rustix::io::Result<usize> {
@@ -244,9 +255,9 @@ fn copy_by_kernel(
 }
 
 fn copy_by_hand(
-    source: &OpenFile,
+    source: &Awake,
     from: u64,
-    target: &OpenFile,
+    target: &Awake,
     to: u64,
     len: usize,
 ) -> rustix::io::Result<usize> {

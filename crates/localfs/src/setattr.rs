@@ -34,6 +34,7 @@ impl Core {
         }
         self.writable()?;
         self.refuse_early(cred, &node, &stat, set)?;
+        let _steady = set.mode.map(|mode| self.steady_mode(&node, mode)).transpose()?;
         self.assume(cred)?;
         if let Some(size) = set.size {
             self.resize(cred, &node, file, size)?;
@@ -92,10 +93,12 @@ impl Core {
             if !file.mode().write {
                 return Err(Error::AccessDenied);
             }
-            if file.node().handle() != node.handle() {
+            if file.handle() != node.handle() {
                 return Err(Error::Invalid);
             }
-            return ftruncate(file.fd(), size).meaning();
+            let awake = file.awake()?;
+            self.assume(cred)?;
+            return ftruncate(awake.fd(), size).meaning();
         }
         // Without an open the mode decides, for the owner as for anybody.
         let fd = self.open_data(node, OpenMode::WRITE, false)?;

@@ -2,6 +2,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use holdfast_base::World;
@@ -14,9 +15,11 @@ use crate::attr::kind;
 use crate::cache::{Cache, Node};
 use crate::core::{Core, NAMES, Stamps, device, stat_fd};
 use crate::cred::Identity;
+use crate::files::Files;
 use crate::flush::{Journal, ext4_has_journal};
 use crate::handle::Minter;
 use crate::options::{Durability, OpenError, Options};
+use crate::pins::Pins;
 use crate::sys;
 use crate::table::Table;
 
@@ -33,6 +36,9 @@ const HANDLE_FID: i32 = 0x200;
 
 /// Descriptors the cache may use where the limit of the process is not known.
 const BUDGET: usize = 512;
+
+/// Descriptors that may be kept open, however few there are.
+const PINS_LEAST: usize = 8;
 
 /// Opens a directory for export; answers also whether its file system answers from memory.
 pub(crate) fn open(
@@ -79,7 +85,9 @@ fn probe(
     };
     let proc_fds = proc_fds();
     let named = rustix::fs::openat(&mount, c".", NAMES, Mode::empty())?;
-    let cache = Cache::new(options.fd_budget.unwrap_or_else(budget).max(1));
+    // As long as no pin is taken, half of this again is left for what comes and goes.
+    let descriptors = options.fd_budget.unwrap_or_else(budget);
+    let cache = Cache::new((descriptors / 4 * 3).max(1));
     let root = cache.insert(Node::new(named, handle, kind(&stat)));
     let syncs = options.durability == Durability::Sync && !options.read_only;
     let mut properties = properties(&statfs, table.is_none());
@@ -103,6 +111,8 @@ fn probe(
         nowait: AtomicBool::new(kind_of_fs != TMPFS),
         verifier: AtomicU64::new(verifier),
         opens: AtomicU64::new(0),
+        files: Files::new(descriptors / 4),
+        pins: Arc::new(Pins::new((descriptors / 2).max(PINS_LEAST))),
         mount,
     };
     let known = matches!(kind_of_fs, EXT4 | XFS | BTRFS | TMPFS | F2FS | OVERLAY);
