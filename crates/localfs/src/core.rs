@@ -11,6 +11,7 @@ use rustix::io::Errno;
 
 use crate::attr::kind;
 use crate::cache::{Cache, Node};
+use crate::change::Changes;
 use crate::cred::Identity;
 use crate::errno::Meaning;
 use crate::files::Files;
@@ -96,6 +97,8 @@ pub(crate) struct Core {
     pub(crate) verifier: AtomicU64,
     /// How many descriptors and files were opened.
     pub(crate) opens: AtomicU64,
+    /// How the change attribute is made.
+    pub(crate) changes: Changes,
     /// The open files that have a descriptor.
     pub(crate) files: Files,
     /// The places for descriptors that cannot be closed.

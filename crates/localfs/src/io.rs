@@ -120,6 +120,7 @@ impl Core {
                 Err(errno) => return Err(error(errno)),
             }
         }
+        self.changed(file.fd());
         self.wrote(file);
         Ok(Written { count, stability: Stability::Unstable, verifier })
     }

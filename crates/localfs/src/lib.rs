@@ -21,6 +21,7 @@
 
 mod attr;
 mod cache;
+mod change;
 mod core;
 mod create;
 mod cred;

@@ -131,9 +131,11 @@ impl Core {
         let victim = self.cached(&parent, name);
         let _steady = self.steady_victim(victim.as_ref())?;
         self.assume(cred)?;
+        let inode = self.to_change(&parent, name);
         for _ in 0..TRIES {
             match self.unlink(&parent, name) {
                 Ok(()) => {
+                    self.changed_inode(inode);
                     self.removed(victim.as_deref());
                     let change = self.change_by_removal(&parent, before);
                     return Ok(Changed::one(&parent, change));
@@ -173,6 +175,7 @@ impl Core {
         let victim = self.cached(&target, to.1);
         let _steady = self.steady_victim(victim.as_ref())?;
         self.assume(cred)?;
+        let inodes = [self.to_change(&source, from.1), self.to_change(&target, to.1)];
         renameat(source.fd(), from.1.as_c_str(), target.fd(), to.1.as_c_str()).map_err(
             |errno| match errno {
                 // RFC 8881 §18.26.3 has one status for a target of another type or with entries.
@@ -180,12 +183,18 @@ impl Core {
                 errno => self.blame(&source, self.blame(&target, error(errno))),
             },
         )?;
+        // Of two names of one object both stay.
+        let changes_none = inodes[0].is_some() && inodes[0] == inodes[1];
+        if !changes_none {
+            inodes.into_iter().for_each(|inode| self.changed_inode(inode));
+            [&source, &target].into_iter().for_each(|directory| self.changed(directory.fd()));
+        }
         self.removed(victim.as_deref());
         if self.table.is_some() {
             // The number's record follows the move; if that fails the next lookup mends it.
             let _ = self.identity.server().and_then(|()| self.find(&target, to.1));
         }
-        let changes = (self.change_since(&source, before.0), self.change_since(&target, before.1));
+        let changes = (self.info_since(&source, before.0), self.info_since(&target, before.1));
         Ok(Changed::two(&target, &source, changes))
     }
 
@@ -210,6 +219,7 @@ impl Core {
             let gone = error == Error::NotFound && self.stat(&node).is_err();
             if gone { Error::Stale } else { self.blame(&parent, error) }
         })?;
+        self.changed(node.fd());
         Ok(Changed::two(&node, &parent, self.change_since(&parent, before)))
     }
 

@@ -25,6 +25,8 @@ pub struct Options {
     pub durability: Durability,
     /// Treats the file system as one that may block in every operation, as a network's may.
     pub always_offload: bool,
+    /// Counts changes, as where many have the same time, whatever times the file system has.
+    pub counts_changes: bool,
 }
 
 impl Options {
@@ -39,6 +41,7 @@ impl Options {
             force_unprivileged: false,
             durability: Durability::Sync,
             always_offload: false,
+            counts_changes: false,
         }
     }
 }

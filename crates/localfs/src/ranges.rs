@@ -123,6 +123,7 @@ impl Core {
         if stat_fd(file.fd()).meaning()?.stx_size < offset + len {
             punch_or_fill(file, FallocateFlags::empty(), offset, len)?;
         }
+        self.changed(file.fd());
         // No verifier in the answer could say that this was lost.
         self.sync(file.node(), file.fd(), false).map(drop)
     }
@@ -140,6 +141,7 @@ impl Core {
         self.assume(cred)?;
         let punch = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
         punch_or_fill(file, punch, offset, len)?;
+        self.changed(file.fd());
         self.sync(file.node(), file.fd(), false).map(drop)
     }
 
@@ -161,6 +163,7 @@ impl Core {
         self.check_target(to, whole)?;
         self.assume(cred)?;
         sys::clone_range(source.fd(), from, target.fd(), to, len).meaning()?;
+        self.changed(target.fd());
         self.sync(target.node(), target.fd(), false).map(drop)
     }
 
@@ -195,6 +198,7 @@ impl Core {
             result => result,
         };
         let (count, stability) = (count.meaning()?, Stability::Unstable);
+        self.changed(target.fd());
         self.wrote(target);
         Ok(Written { count, stability, verifier })
     }

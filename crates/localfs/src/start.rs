@@ -13,6 +13,7 @@ use rustix::process::{Resource, getrlimit};
 
 use crate::attr::kind;
 use crate::cache::{Cache, Node};
+use crate::change::Changes;
 use crate::core::{Core, NAMES, Stamps, device, stat_fd};
 use crate::cred::Identity;
 use crate::files::Files;
@@ -92,6 +93,8 @@ fn probe(
     let syncs = options.durability == Durability::Sync && !options.read_only;
     let mut properties = properties(&statfs, table.is_none());
     properties.xattrs = proc_fds.is_some() && crate::xattr::works(mount.as_fd());
+    let changes = Changes::probe(&mount, options.counts_changes, verifier);
+    properties.change_attr_type = changes.kind();
     let core = Core {
         root,
         mount_id,
@@ -111,6 +114,7 @@ fn probe(
         nowait: AtomicBool::new(kind_of_fs != TMPFS),
         verifier: AtomicU64::new(verifier),
         opens: AtomicU64::new(0),
+        changes,
         files: Files::new(descriptors / 4),
         pins: Arc::new(Pins::new((descriptors / 2).max(PINS_LEAST))),
         mount,
