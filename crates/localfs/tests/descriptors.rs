@@ -3,12 +3,12 @@
 mod common;
 
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use common::{Bytes, TempDir, create, is_root, lookup, open, options, unprivileged, wait};
+use common::{
+    Bytes, TempDir, as_a_user, create, is_root, lookup, open, options, unprivileged, wait,
+};
 use holdfast_localfs::LocalFs;
 use holdfast_vfs::{Cred, Error, File, FileSystem, Handle, OpenMode, SetAttr, Stability};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -195,20 +195,6 @@ fn a_file_that_a_local_process_removed_is_stale_only_where_it_slept() {
         }
         assert!(well > 0 && stale > FILES / 2, "{well} and {stale}");
     });
-}
-
-/// Runs a test of this program again as a user without rights, unless this is one.
-fn as_a_user(test: &str) -> bool {
-    if !is_root() {
-        return true;
-    }
-    let mut again = Command::new(std::env::current_exe().unwrap());
-    again.args([test, "--exact", "--nocapture"]).uid(1000).gid(1000);
-    // The limit of this process may be reached just now.
-    let output = again.output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && text.contains("1 passed"), "{text}");
-    false
 }
 
 #[test]
