@@ -21,7 +21,7 @@ use crate::cache::Node;
 use crate::core::{Core, stat_fd};
 use crate::errno::Meaning;
 use crate::open::{Asleep, Awake, OpenFile};
-use crate::opens::Kept;
+use crate::opens::{Kept, NO_MODE};
 use crate::sys;
 
 /// Files that are looked at to find one that gives its descriptor up.
@@ -170,9 +170,11 @@ impl Core {
             Ok(false) => return self.pins.pin().is_ok_and(|pin| file.stay_awake(pin, self)),
             Err(_) => return false,
         }
+        // Who wakes it adds it again: it must be out by then.
+        self.files.remove(file.number());
         let is_lulled = file.give_up(awake, asleep);
-        if is_lulled {
-            self.files.remove(file.number());
+        if !is_lulled {
+            self.files.add(file.number(), Arc::downgrade(file));
         }
         is_lulled
     }
@@ -290,9 +292,10 @@ pub(crate) struct Steady {
 impl Drop for Steady {
     fn drop(&mut self) {
         let is_last = self.node.opens.ends_change();
+        let has_data = self.node.opens.keeps(NO_MODE).1;
+        let has_name = stat_fd(self.node.fd()).is_ok_and(|stat| stat.stx_nlink > 0);
         // The name stayed: nothing has to be kept for it.
-        if is_last && self.has_kept && stat_fd(self.node.fd()).is_ok_and(|stat| stat.stx_nlink > 0)
-        {
+        if is_last && self.has_kept && has_name && !has_data {
             self.node.opens.let_go();
         }
     }

@@ -14,7 +14,7 @@ use crate::core::{Core, INSIDE, stat_fd};
 use crate::errno::{Meaning, error};
 use crate::handle::Parsed;
 use crate::name::Name;
-use crate::opens::Opens;
+use crate::opens::{NO_MODE, Opens};
 use crate::pins::Pin;
 use crate::sys;
 
@@ -405,9 +405,7 @@ impl Core {
         if let Some(writer) = node.opens.oldest_writer() {
             return self.sync(&node, writer.fd(), false);
         }
-        if let Some((_, Some(Ok(data)))) =
-            node.opens.kept_for(OpenMode { read: false, write: false })
-        {
+        if let Some((_, Some(Ok(data)))) = node.opens.kept_for(NO_MODE) {
             return self.sync(&node, data.as_fd(), false);
         }
         self.identity.server()?;

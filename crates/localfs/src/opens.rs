@@ -15,6 +15,9 @@ use crate::pins::Pin;
 const READ: u8 = 1;
 const WRITE: u8 = 2;
 
+/// Open for nothing: what is open for anything serves.
+pub(crate) const NO_MODE: OpenMode = OpenMode { read: false, write: false };
+
 /// The open files of an object. It outlives the object's [`Node`] where all of them gave up their
 /// descriptors.
 #[derive(Default)]

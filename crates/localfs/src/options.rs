@@ -17,7 +17,8 @@ pub struct Options {
     pub fsid: Option<Fsid>,
     /// Whether every change is refused.
     pub read_only: bool,
-    /// How many descriptors the cache may keep open; `None` is half of what the process may have.
+    /// How many descriptors the cache and the open files may keep open; `None` is half of what the
+    /// process may have. Those that cannot be opened again may take half as many besides.
     pub fd_budget: Option<usize>,
     /// Acts as an unprivileged server would, whatever the process may do.
     pub force_unprivileged: bool,

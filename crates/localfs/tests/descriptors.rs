@@ -107,6 +107,32 @@ fn ten_times_as_many_files_are_open_as_there_are_descriptors() {
 }
 
 #[test]
+fn many_threads_use_more_files_than_there_are_descriptors() {
+    both(|_, fs| {
+        make(&fs, MANY);
+        let open = |number| open_one(&fs, number, OpenMode::READ).unwrap().1;
+        let files: Vec<_> = (0..MANY).map(open).collect();
+        std::thread::scope(|scope| {
+            for step in [1, 3, 7, 11, 13, 17, 23, 29] {
+                let (fs, files) = (&fs, &files);
+                scope.spawn(move || {
+                    for turn in 0..4 * MANY {
+                        let number = turn * step % MANY;
+                        let data = insist(|| {
+                            let mut sink = Bytes::default();
+                            wait(fs.read(&files[number], 0, 100, &mut sink)).map(|_| sink.data)
+                        });
+                        assert_eq!(data, name(number));
+                    }
+                });
+            }
+        });
+        let descriptors = std::fs::read_dir("/proc/self/fd").unwrap().count();
+        assert!(descriptors < LIMIT * 3 / 4, "{descriptors} are left for others");
+    });
+}
+
+#[test]
 fn an_open_file_outlives_its_name_as_far_as_there_are_pins() {
     both(|dir, fs| {
         make(&fs, FILES);
