@@ -19,6 +19,7 @@
 //! open files of an object: its writers, what is kept for it: neither with the other
 //! ```
 
+mod accounts;
 mod attr;
 mod cache;
 mod change;
@@ -49,6 +50,7 @@ mod sys;
 mod table;
 mod xattr;
 
+pub use accounts::Accounts;
 pub use cred::prepare_thread;
 pub use fs::LocalFs;
 pub use options::{Durability, Mode, OpenError, Options};
