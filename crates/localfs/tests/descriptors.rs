@@ -237,7 +237,7 @@ fn a_file_whose_rights_go_while_it_is_open_can_be_used_without_privilege() {
     let first = open(0);
     let forbid = |number| {
         let path = dir.path().join(format!("file{number}"));
-        std::fs::set_permissions(path, PermissionsExt::from_mode(0)).unwrap();
+        std::fs::set_permissions(path, PermissionsExt::from_mode(0o000)).unwrap();
     };
     forbid(0);
     let mut files = vec![first];
