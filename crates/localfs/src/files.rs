@@ -221,9 +221,9 @@ impl Core {
     }
 
     /// Before a change after which an object might not be opened again: its files that sleep can
-    /// be woken in spite of it, and no others fall asleep until the answer is dropped. `takes_mode`:
-    /// it is not its last name that goes, but the right to open it. May act as the server
-    /// afterwards.
+    /// be woken in spite of it, and no others fall asleep until the answer is dropped.
+    /// `takes_mode`: it is not its last name that goes, but the right to open it. May act as the
+    /// server afterwards.
     ///
     /// # Errors
     /// [`Error::Busy`]: nothing more can be kept open.
