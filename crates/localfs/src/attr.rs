@@ -19,14 +19,20 @@ impl Core {
 
     /// The change attribute of a directory now.
     pub(crate) fn change(&self, node: &Node) -> Result<u64> {
-        Ok(change(&self.stat(node)?))
+        Ok(node.mount().changes.of(&self.stat(node)?))
     }
 
-    /// The change of a directory since it was `before`.
+    /// Notes a change of a directory; answers it, since it was `before`.
     pub(crate) fn change_since(&self, node: &Node, before: u64) -> ChangeInfo {
+        self.changed(node);
+        self.info_since(node, before)
+    }
+
+    /// The change of a directory that was noted, since it was `before`.
+    pub(crate) fn info_since(&self, node: &Node, before: u64) -> ChangeInfo {
         // It was changed already: not to know the new value is no reason to fail.
         let unknown = before.wrapping_add(1);
-        let after = stat_fd(node.fd()).map_or(unknown, |stat| change(&stat));
+        let after = stat_fd(node.fd()).map_or(unknown, |stat| node.mount().changes.of(&stat));
         ChangeInfo { atomic: false, before, after }
     }
 
@@ -86,7 +92,7 @@ pub(crate) fn attr(volume: &Volume, stat: &Statx) -> Attr {
         fsid: volume.fsid,
         mounted_on: volume.mounted_on(stat.stx_ino),
         rdev: (stat.stx_rdev_major, stat.stx_rdev_minor),
-        change: change(stat),
+        change: volume.mount.changes.of(stat),
         atime: time(stat.stx_atime),
         mtime: time(stat.stx_mtime),
         ctime: time(stat.stx_ctime),
@@ -122,11 +128,6 @@ pub(crate) const fn regular(kind: FileKind) -> Result<()> {
             Err(Error::WrongType)
         }
     }
-}
-
-pub(crate) const fn change(stat: &Statx) -> u64 {
-    let ctime = stat.stx_ctime;
-    (ctime.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(ctime.tv_nsec as u64)
 }
 
 const fn time(stamp: StatxTimestamp) -> Time {

@@ -1,19 +1,18 @@
 //! Descriptors by handle: a sharded table with a second chance for what was used. What is in use
 //! is never thrown out, so all users of an object share one [`Node`].
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use holdfast_vfs::{FileKind, Handle};
-
 use rustix::fs::Statx;
 
 use crate::attr::kind;
 use crate::core::device;
-use crate::open::OpenFile;
+use crate::opens::Opens;
 use crate::volume::{Mount, Volume};
 
 /// An object by a descriptor that only names it (`O_PATH`).
@@ -24,25 +23,16 @@ pub(crate) struct Node {
     volume: Arc<Volume>,
     /// The device that it is on, as long as this descriptor is open.
     dev: (u32, u32),
-    opens: AtomicU32,
-    /// The files open for writing, oldest first: the kernel tells each of the failed write-backs
-    /// since it was opened, so the oldest hears of all that any of them does.
-    writers: Mutex<BTreeMap<u64, Weak<OpenFile>>>,
-    /// Held by who asks the kernel what became of the data, until all may know the answer.
-    pub(crate) syncing: Mutex<()>,
-    /// Descriptors closed meanwhile, which are still to be asked.
-    to_ask: Mutex<Vec<OwnedFd>>,
+    /// Its open files.
+    pub(crate) opens: Arc<Opens>,
     /// Of a directory: whether it was read to its end.
     pub(crate) listed: AtomicBool,
 }
 
 impl Node {
     pub(crate) fn new(fd: OwnedFd, handle: Handle, stat: &Statx, volume: Arc<Volume>) -> Self {
-        let (kind, dev) = (kind(stat), device(stat));
-        let (opens, writers) = (AtomicU32::new(0), Mutex::default());
-        let (syncing, to_ask) = (Mutex::default(), Mutex::default());
-        let listed = AtomicBool::new(false);
-        Self { fd, handle, kind, volume, dev, opens, writers, syncing, to_ask, listed }
+        let (kind, dev, opens) = (kind(stat), device(stat), Arc::default());
+        Self { fd, handle, kind, volume, dev, opens, listed: AtomicBool::new(false) }
     }
 
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
@@ -71,39 +61,7 @@ impl Node {
 
     /// Whether a file of ours keeps the object alive without a name.
     pub(crate) fn is_open(&self) -> bool {
-        self.opens.load(Ordering::Acquire) != 0
-    }
-
-    /// Counts an open file.
-    pub(crate) fn opened(&self) {
-        self.opens.fetch_add(1, Ordering::AcqRel);
-    }
-
-    /// Forgets an open file; `true` when it was the last.
-    pub(crate) fn closed(&self) -> bool {
-        self.opens.fetch_sub(1, Ordering::AcqRel) == 1
-    }
-
-    /// Notes a file opened for writing by its number: a later one has a higher number.
-    pub(crate) fn add_writer(&self, number: u64, file: &Arc<OpenFile>) {
-        self.writers().insert(number, Arc::downgrade(file));
-    }
-
-    pub(crate) fn remove_writer(&self, number: u64) {
-        self.writers().remove(&number);
-    }
-
-    /// The file that was opened for writing before all others that still are.
-    pub(crate) fn oldest_writer(&self) -> Option<Arc<OpenFile>> {
-        self.writers().values().find_map(Weak::upgrade)
-    }
-
-    pub(crate) fn to_ask(&self) -> MutexGuard<'_, Vec<OwnedFd>> {
-        self.to_ask.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn writers(&self) -> MutexGuard<'_, BTreeMap<u64, Weak<OpenFile>>> {
-        self.writers.lock().unwrap_or_else(PoisonError::into_inner)
+        self.opens.is_open()
     }
 }
 
@@ -135,6 +93,8 @@ struct Shard {
     index: HashMap<Handle, usize, BuildHasherDefault<MacHasher>>,
     slots: Vec<Slot>,
     hand: usize,
+    /// Of the objects that have open files without a descriptor: as many as clients opened.
+    asleep: HashMap<Handle, Arc<Opens>, BuildHasherDefault<MacHasher>>,
 }
 
 impl Shard {
@@ -197,7 +157,7 @@ impl Cache {
     }
 
     /// Adds a node; answers the one that is there already in place of it.
-    pub(crate) fn insert(&self, node: Node) -> Arc<Node> {
+    pub(crate) fn insert(&self, mut node: Node) -> Arc<Node> {
         // Closing is a system call: what leaves the table is dropped without the lock.
         let mut evicted = [None, None];
         let mut shard = self.shard(node.handle());
@@ -205,6 +165,9 @@ impl Cache {
             let present = shard.slots[*place].node.clone();
             drop(shard);
             return present;
+        }
+        if let Some(opens) = shard.asleep.get(node.handle()) {
+            node.opens = opens.clone();
         }
         let node = Arc::new(node);
         for place in &mut evicted {
@@ -227,6 +190,26 @@ impl Cache {
         drop(taken);
     }
 
+    /// Remembers the open files of an object: its node may go.
+    pub(crate) fn add_asleep(&self, handle: &Handle, opens: &Arc<Opens>) {
+        self.shard(handle).asleep.entry(*handle).or_insert_with(|| opens.clone());
+    }
+
+    /// Forgets them, unless one still sleeps.
+    pub(crate) fn forget_awake(&self, handle: &Handle) {
+        let mut shard = self.shard(handle);
+        if shard.asleep.get(handle).is_some_and(|opens| opens.asleep() == 0) {
+            let opens = shard.asleep.remove(handle);
+            drop(shard);
+            drop(opens);
+        }
+    }
+
+    /// Whether an object has open files without a descriptor.
+    pub(crate) fn sleeps(&self, handle: &Handle) -> bool {
+        self.shard(handle).asleep.contains_key(handle)
+    }
+
     /// Closes all that is not in use.
     pub(crate) fn clear(&self) {
         drop(self.drop_if(|_, is_used| !is_used));
@@ -244,6 +227,7 @@ impl Cache {
             shard.index =
                 kept.iter().enumerate().map(|(at, slot)| (*slot.node.handle(), at)).collect();
             shard.slots = kept;
+            shard.asleep = all.asleep;
             drop(shard);
             dropped.extend(evicted.into_iter().map(|slot| slot.node));
         }

@@ -14,6 +14,7 @@ use crate::cache::{Cache, Node};
 use crate::cred::Identity;
 use crate::crossing::Gate;
 use crate::errno::Meaning;
+use crate::files::Files;
 use crate::handle::{Minter, Parsed};
 use crate::index::volume_of_device;
 use crate::listing::Listings;
@@ -109,8 +110,10 @@ pub(crate) struct Core {
     /// How much may be written without waiting, where that is known.
     pub(crate) dirty: Option<Dirty>,
     pub(crate) verifier: AtomicU64,
-    /// How many files were opened.
+    /// How many descriptors and files were opened.
     pub(crate) opens: AtomicU64,
+    /// The open files that have a descriptor.
+    pub(crate) files: Files,
     /// Descriptors that cannot be opened again.
     pub(crate) pins: Arc<Pins>,
     /// Whether local processes can be asked for locks.
@@ -127,6 +130,7 @@ impl Core {
             self.cache.remove(handle);
         }
         let parsed = self.minter.parse(handle)?;
+        self.relieve()?;
         self.identity.server()?;
         let node = match (parsed, &self.table) {
             (Parsed::Kernel(mount, kernel), None) => self.open_kernel(handle, mount, &kernel)?,
@@ -184,6 +188,8 @@ impl Core {
         match call() {
             Err(Errno::MFILE | Errno::NFILE) => {
                 self.cache.clear();
+                // Files that give theirs up are found as the server, which this thread may not be.
+                self.files.ran_short();
                 call()
             }
             result => result,

@@ -35,6 +35,7 @@ impl Core {
     ) -> Result<Changed<Created>> {
         let parent = self.directory(dir)?;
         let before = self.change(&parent)?;
+        self.make_room()?;
         for _ in 0..TRIES {
             self.assume(cred)?;
             let made = if self.read_only {
@@ -54,7 +55,11 @@ impl Core {
                 },
                 Err(error) => return Err(self.blame(&parent, error)),
             };
-            let change = self.change_since(&parent, before);
+            let change = if created {
+                self.change_since(&parent, before)
+            } else {
+                self.info_since(&parent, before)
+            };
             let file = self.file(fd, node.clone(), mode);
             let made = Created { node: *node.handle(), file, created, change };
             return Ok(changed_by_create(&parent, &node, how, made));
@@ -193,8 +198,10 @@ impl Core {
         if truncate && !mode.write {
             let writer = self.open_data(&node, OpenMode::WRITE, false)?;
             ftruncate(writer, 0).meaning()?;
+            self.changed(&node);
         } else if truncate {
             ftruncate(&fd, 0).meaning()?;
+            self.changed(&node);
         }
         Ok((node, fd))
     }

@@ -192,8 +192,8 @@ impl Flush for Core {
 impl Core {
     fn sync_object(&self, node: &Node) -> rustix::io::Result<()> {
         // Dropped after the lock: its end asks for it.
-        let writer = node.oldest_writer();
-        let _syncing = node.syncing.lock().unwrap_or_else(PoisonError::into_inner);
+        let writer = node.opens.oldest_writer();
+        let _syncing = node.opens.syncing.lock().unwrap_or_else(PoisonError::into_inner);
         let synced = match &writer {
             Some(writer) => sync(writer.fd()),
             None => match self.open_to_sync(node) {

@@ -233,6 +233,15 @@ impl LocalFs {
         Reply::later(async move { settled.await.map(|()| value) })
     }
 
+    /// Syncs on another thread what keeps files from giving their descriptors up.
+    fn sync_if_asked(&self) {
+        if self.core.files.takes_syncs() {
+            let core = self.core.clone();
+            // Refused, the world ends, and nobody needs more descriptors.
+            let _ = self.world.blocking(Box::new(move || core.sync_some()));
+        }
+    }
+
     /// What waits for a disk, if there is one.
     fn block_unless_volatile<'a, T: Send + 'static>(
         &'a self,
@@ -375,6 +384,7 @@ impl FileSystem for LocalFs {
         owner_override: bool,
     ) -> Reply<'a, File> {
         let (cred, node) = (*cred, *node);
+        self.sync_if_asked();
         self.run(Class::Opens, &[&node], move |core| core.open(&cred, &node, mode, owner_override))
     }
 
@@ -387,6 +397,7 @@ impl FileSystem for LocalFs {
         mode: OpenMode,
     ) -> Reply<'a, Created> {
         let (cred, dir, name, how) = (*cred, *dir, ready!(Name::new(name)), *how);
+        self.sync_if_asked();
         self.change(&[&dir], move |core| core.create(&cred, &dir, &name, &how, mode))
     }
 
@@ -513,7 +524,7 @@ impl FileSystem for LocalFs {
         if self.prompt && !ready!(self.core.has_holes(open)) {
             return self.read(file, offset, len, sink);
         }
-        if open.node().mount().volatile {
+        if open.is_volatile() {
             return Reply::now(self.core.read_plus(open, offset, len, sink));
         }
         let file = ready!(file.get_arc::<OpenFile>());
@@ -556,7 +567,7 @@ impl FileSystem for LocalFs {
         }
         let written = ready!(self.core.write(cred, open, offset, data));
         drop(watch);
-        if stability == Stability::Unstable || open.node().mount().volatile {
+        if stability == Stability::Unstable || open.is_volatile() {
             return Reply::now(Ok(Written { stability, ..written }));
         }
         let file = ready!(file.get_arc());

@@ -8,7 +8,7 @@ use rustix::io::{Errno, IoSliceMut, ReadWriteFlags, pread, preadv2, pwrite};
 
 use crate::core::{Core, stat_fd};
 use crate::errno::{Meaning, error};
-use crate::open::OpenFile;
+use crate::open::{Awake, OpenFile};
 
 /// How far a read came.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +36,8 @@ impl Core {
         wait: Wait,
         sink: &mut dyn holdfast_vfs::ReadSink,
     ) -> Result<Progress> {
+        let awake = file.awake()?;
+        let file = &*awake;
         let mut count = 0;
         // Beyond what the kernel can address there is nothing.
         let addressable = (i64::MAX as u64).saturating_sub(offset);
@@ -70,7 +72,7 @@ impl Core {
 
     fn read_once(
         &self,
-        file: &OpenFile,
+        file: &Awake,
         room: &mut [u8],
         at: u64,
         wait: Wait,
@@ -97,6 +99,8 @@ impl Core {
         offset: u64,
         data: &[u8],
     ) -> Result<Written> {
+        let awake = file.awake()?;
+        let file = &*awake;
         let limit = file.node().mount().properties.size_max;
         if offset >= limit && !data.is_empty() {
             return Err(Error::TooBig);
@@ -117,7 +121,16 @@ impl Core {
                 Err(errno) => return Err(error(errno)),
             }
         }
+        self.changed(file.node());
+        self.wrote(file);
         Ok(Written { count, stability: Stability::Unstable, verifier })
+    }
+
+    /// Notes that data was written which no sync has made stable.
+    pub(crate) fn wrote(&self, file: &Awake) {
+        if !file.node().mount().volatile {
+            file.opens().wrote();
+        }
     }
 
     /// Makes what was just written as safe as asked.
@@ -127,10 +140,9 @@ impl Core {
         written: Written,
         stability: Stability,
     ) -> Result<Written> {
-        match stability {
-            Stability::Unstable => {}
-            Stability::Data => drop(self.sync(file.node(), file.fd(), true)?),
-            Stability::File => drop(self.sync(file.node(), file.fd(), false)?),
+        if stability != Stability::Unstable {
+            let (file, data_only) = (file.awake()?, stability == Stability::Data);
+            self.sync(file.node(), file.fd(), data_only)?;
         }
         Ok(Written { stability, ..written })
     }

@@ -21,19 +21,24 @@
 //! log of the index
 //! questions to the index, a scan between its turns: neither with any other
 //! table of handles that are not the kernel's
+//! open files that have a descriptor
+//! one open file: whether it has
 //! cache shard
 //! listings
-//! node: its writer
+//! open files of an object: its writers, what is kept for it: neither with the other
 //! ```
 
+mod accounts;
 mod attr;
 mod cache;
+mod change;
 mod core;
 mod create;
 mod cred;
 mod crossing;
 mod dir;
 mod errno;
+mod files;
 mod flush;
 mod fs;
 mod handle;
@@ -48,6 +53,7 @@ mod mountinfo;
 mod name;
 mod names;
 mod open;
+mod opens;
 mod options;
 mod origin;
 mod pace;
@@ -67,6 +73,7 @@ mod volume;
 mod volumes;
 mod xattr;
 
+pub use accounts::Accounts;
 pub use cred::prepare_thread;
 pub use fs::LocalFs;
 pub use index::{IndexCounts, IndexOptions};

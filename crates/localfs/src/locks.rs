@@ -130,7 +130,7 @@ impl Core {
             }
         }
         if let Some(open) = open {
-            let shared = open.fd().try_clone_to_owned().map_err(|_| Error::Busy);
+            let shared = open.awake()?.fd().try_clone_to_owned().map_err(|_| Error::Busy);
             return shared.map(|fd| (fd, true));
         }
         match self.open_data(node, OpenMode { read: true, write: false }, false) {

@@ -129,9 +129,13 @@ impl Core {
         let before = self.change(&parent)?;
         self.assume(cred)?;
         let victim = self.cached(&parent, name);
+        let _steady = self.steady_victim(victim.as_ref())?;
+        self.assume(cred)?;
+        let inode = self.to_change(&parent, name);
         for _ in 0..TRIES {
             match self.unlink(&parent, name) {
                 Ok(()) => {
+                    self.changed_inode(&parent, inode);
                     self.removed(victim.as_deref());
                     let change = self.change_by_removal(&parent, before);
                     return Ok(Changed::one(&parent, change));
@@ -169,6 +173,9 @@ impl Core {
         let before = (self.change(&source)?, self.change(&target)?);
         self.assume(cred)?;
         let victim = self.cached(&target, to.1);
+        let _steady = self.steady_victim(victim.as_ref())?;
+        self.assume(cred)?;
+        let inodes = [self.to_change(&source, from.1), self.to_change(&target, to.1)];
         renameat(source.fd(), from.1.as_c_str(), target.fd(), to.1.as_c_str()).map_err(
             |errno| match errno {
                 // RFC 8881 §18.26.3 has one status for a target of another type or with entries.
@@ -176,12 +183,19 @@ impl Core {
                 errno => self.blame(&source, self.blame(&target, error(errno))),
             },
         )?;
+        // Of two names of one object both stay.
+        let changes_none = inodes[0].is_some() && inodes[0] == inodes[1];
+        if !changes_none {
+            let parents = [&source, &target].into_iter();
+            parents.zip(inodes).for_each(|(parent, inode)| self.changed_inode(parent, inode));
+            [&source, &target].into_iter().for_each(|directory| self.changed(directory));
+        }
         self.removed(victim.as_deref());
         if self.table.is_some() {
             // The number's record follows the move; if that fails the next lookup mends it.
             let _ = self.identity.server().and_then(|()| self.find(&target, to.1));
         }
-        let changes = (self.change_since(&source, before.0), self.change_since(&target, before.1));
+        let changes = (self.info_since(&source, before.0), self.info_since(&target, before.1));
         Ok(Changed::two(&target, &source, changes))
     }
 
@@ -206,6 +220,7 @@ impl Core {
             let gone = error == Error::NotFound && self.stat(&node).is_err();
             if gone { Error::Stale } else { self.blame(&parent, error) }
         })?;
+        self.changed(&node);
         Ok(Changed::two(&node, &parent, self.change_since(&parent, before)))
     }
 
@@ -223,7 +238,8 @@ impl Core {
         linkat(node.fd(), c"", parent.fd(), name.as_c_str(), AtFlags::EMPTY_PATH)
     }
 
-    /// What is cached of the object of a name: its last name may be about to go.
+    /// What is cached of the object of a name, or open: its last name may be about to go. May act
+    /// as the server afterwards.
     fn cached(&self, parent: &Node, name: &Name) -> Option<Arc<Node>> {
         if self.index().is_some() {
             return self.victim(parent, name);
@@ -237,7 +253,7 @@ impl Core {
             let (kernel, _) = sys::name_to_handle_at(parent.fd(), name.as_c_str(), 0).ok()?;
             self.minter.kernel(parent.mount().id(), &kernel)?
         };
-        self.cache.get(&handle)
+        self.cache.get(&handle).or_else(|| self.sleeper(&handle))
     }
 
     /// Forgets an object with its last name, so that nothing keeps its space.

@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use holdfast_vfs::{Cred, Error, File, Handle, OpenMode, Result};
 use rustix::fs::{Mode, OFlags, openat2};
@@ -14,19 +14,179 @@ use crate::core::{Core, INSIDE, stat_fd};
 use crate::errno::{Meaning, error};
 use crate::handle::Parsed;
 use crate::name::Name;
+use crate::opens::{NO_MODE, Opens};
+use crate::pins::Pin;
 use crate::sys;
 
 /// What a [`File`] of this crate holds.
 pub(crate) struct OpenFile {
+    handle: Handle,
+    mode: OpenMode,
+    opens: Arc<Opens>,
+    /// Its place among the files that were opened before and after it.
+    number: u64,
+    state: Mutex<State>,
+    me: Weak<Self>,
+    core: Weak<Core>,
+}
+
+/// Entered for a moment, never over a system call.
+struct State {
+    awake: Option<Arc<Awake>>,
+    /// Whether it was used since somebody looked for a descriptor to close.
+    is_used: bool,
+    /// Its place in the budget if it cannot sleep.
+    pin: Option<Pin>,
+}
+
+/// An open file with its descriptor.
+pub(crate) struct Awake {
     fd: OwnedFd,
     node: Arc<Node>,
+    opens: Arc<Opens>,
     mode: OpenMode,
-    /// Its place among the files that were opened before and after it.
+    /// Its place among the descriptors that were opened before and after it.
     number: u64,
     core: Weak<Core>,
 }
 
+/// An open file that gives its descriptor up, and is counted as one without until this is dropped.
+pub(crate) struct Asleep<'a> {
+    core: &'a Core,
+    handle: Handle,
+    opens: Arc<Opens>,
+    /// Whether it is counted further on, until it is woken.
+    is_done: bool,
+}
+
+impl<'a> Asleep<'a> {
+    pub(crate) fn begin(core: &'a Core, handle: Handle, opens: &Arc<Opens>) -> Self {
+        opens.falls_asleep();
+        core.cache.add_asleep(&handle, opens);
+        Self { core, handle, opens: opens.clone(), is_done: false }
+    }
+}
+
+impl Drop for Asleep<'_> {
+    fn drop(&mut self) {
+        if !self.is_done {
+            self.core.wakes(&self.handle, &self.opens);
+        }
+    }
+}
+
 impl OpenFile {
+    pub(crate) const fn mode(&self) -> OpenMode {
+        self.mode
+    }
+
+    pub(crate) const fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    pub(crate) const fn number(&self) -> u64 {
+        self.number
+    }
+
+    pub(crate) const fn opens(&self) -> &Arc<Opens> {
+        &self.opens
+    }
+
+    /// The file with its descriptor, which nobody closes until the answer is dropped. May act as
+    /// the server afterwards.
+    ///
+    /// # Errors
+    /// - [`Error::Busy`]: it had none, and no other file can give one up now.
+    /// - [`Error::Stale`], [`Error::AccessDenied`]: a local process removed it meanwhile, or took
+    ///   the server's right to open it again.
+    pub(crate) fn awake(&self) -> Result<Arc<Awake>> {
+        let mut state = self.state();
+        state.is_used = true;
+        let awake = state.awake.clone();
+        drop(state);
+        awake.map_or_else(|| self.wake(), Ok)
+    }
+
+    fn wake(&self) -> Result<Arc<Awake>> {
+        let core = self.core.upgrade().ok_or(Error::Stale)?;
+        let (fd, node) = core.open_again(self)?;
+        let awake = Awake::new(&core, fd, node, self.opens.clone(), self.mode);
+        let mut state = self.state();
+        if let Some(faster) = &state.awake {
+            return Ok(faster.clone());
+        }
+        state.awake = Some(awake.clone());
+        drop(state);
+        core.files.add(self.number, self.me.clone());
+        core.wakes(&self.handle, &self.opens);
+        Ok(awake)
+    }
+
+    /// Whether it is awake and its data in memory is as stable as it gets.
+    pub(crate) fn is_volatile(&self) -> bool {
+        self.peek().is_some_and(|awake| awake.node.mount().volatile)
+    }
+
+    /// The file with its descriptor, if it has one.
+    pub(crate) fn peek(&self) -> Option<Arc<Awake>> {
+        self.state().awake.clone()
+    }
+
+    /// The same if nobody uses it, nor used it since this was asked last if that is to be spared.
+    pub(crate) fn peek_unused(&self, spares_used: bool) -> Option<Arc<Awake>> {
+        let mut state = self.state();
+        let was_used = std::mem::take(&mut state.is_used);
+        let awake = state.awake.as_ref().filter(|awake| Arc::strong_count(awake) == 1);
+        awake.filter(|_| !(was_used && spares_used)).cloned()
+    }
+
+    /// Keeps its descriptor as long as it is open; `true`: that counts as a pin from now on.
+    pub(crate) fn stay_awake(&self, pin: Pin, core: &Core) -> bool {
+        let mut state = self.state();
+        let is_awake = state.awake.is_some() && state.pin.is_none();
+        if is_awake {
+            state.pin = Some(pin);
+        }
+        drop(state);
+        if is_awake {
+            core.files.remove(self.number);
+        }
+        is_awake
+    }
+
+    /// Gives up the descriptor that the caller alone uses; `false`: somebody else does.
+    pub(crate) fn give_up(&self, awake: Arc<Awake>, mut asleep: Asleep<'_>) -> bool {
+        let mut state = self.state();
+        let is_same = state.awake.as_ref().is_some_and(|held| Arc::ptr_eq(held, &awake));
+        // The caller's and ours.
+        let is_free = is_same && Arc::strong_count(&awake) == 2 && !self.opens.has_unstable();
+        let given_up = if is_free { state.awake.take() } else { None };
+        drop(state);
+        asleep.is_done = given_up.is_some();
+        asleep.is_done
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Awake {
+    fn new(
+        core: &Arc<Core>,
+        fd: OwnedFd,
+        node: Arc<Node>,
+        opens: Arc<Opens>,
+        mode: OpenMode,
+    ) -> Arc<Self> {
+        let number = core.opens.fetch_add(1, Ordering::Relaxed);
+        let awake = Arc::new(Self { fd, node, opens, mode, number, core: Arc::downgrade(core) });
+        if mode.write {
+            awake.opens.add_writer(number, &awake);
+        }
+        awake
+    }
+
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
@@ -38,21 +198,27 @@ impl OpenFile {
     pub(crate) fn node(&self) -> &Node {
         &self.node
     }
-}
 
-impl OpenFile {
+    pub(crate) const fn node_arc(&self) -> &Arc<Node> {
+        &self.node
+    }
+
+    pub(crate) const fn opens(&self) -> &Arc<Opens> {
+        &self.opens
+    }
+
     /// Asks a descriptor that nobody asks any more, since another might not be told.
     fn ask_at_last(&self, core: &Core) {
-        if self.node.syncing.try_lock().is_err() {
+        if self.opens.syncing.try_lock().is_err() {
             // This may be an event loop, which does not wait for a disk: who syncs asks.
-            let closed = self.fd.try_clone().map(|fd| self.node.to_ask().push(fd));
+            let closed = self.fd.try_clone().map(|fd| self.opens.to_ask().push(fd));
             if closed.is_err() {
                 return core.lost_data();
             }
         }
         // Unless somebody syncs still, or again.
-        if let Ok(_syncing) = self.node.syncing.try_lock() {
-            core.ask_closed(&self.node);
+        if let Ok(_syncing) = self.opens.syncing.try_lock() {
+            core.ask_closed(&self.opens);
             if sys::write_back_failed(self.fd()) {
                 core.lost_data();
             }
@@ -60,24 +226,42 @@ impl OpenFile {
     }
 }
 
-impl Drop for OpenFile {
+impl Drop for Awake {
     fn drop(&mut self) {
         if self.mode.write {
-            self.node.remove_writer(self.number);
+            self.opens.remove_writer(self.number);
             if let Some(core) = self.core.upgrade()
                 && !self.node.mount().volatile
             {
                 self.ask_at_last(&core);
             }
         }
-        if !self.node.closed() {
+    }
+}
+
+impl Drop for OpenFile {
+    fn drop(&mut self) {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let awake = state.awake.take();
+        let core = self.core.upgrade();
+        if let Some(core) = &core {
+            match &awake {
+                Some(_) => core.files.remove(self.number),
+                None => core.wakes(&self.handle, &self.opens),
+            }
+        }
+        let node = awake.as_ref().map(|awake| awake.node.clone());
+        drop(awake);
+        if !self.opens.closed() {
             return;
         }
+        let kept = self.opens.let_go();
         // A descriptor in the cache would keep the space of a removed file.
-        if stat_fd(self.fd()).is_ok_and(|stat| stat.stx_nlink == 0)
-            && let Some(core) = self.core.upgrade()
+        if let Some(core) = core
+            && let Some(node) = node.or(kept).or_else(|| core.cache.get(&self.handle))
+            && stat_fd(node.fd()).is_ok_and(|stat| stat.stx_nlink == 0)
         {
-            core.forget(&self.node);
+            core.forget(&node);
         }
     }
 }
@@ -93,6 +277,12 @@ pub(crate) fn flags(mode: OpenMode) -> OFlags {
 }
 
 impl Core {
+    /// Counts a file as one with a descriptor again, or as none.
+    fn wakes(&self, handle: &Handle, opens: &Opens) {
+        opens.wakes();
+        self.cache.forget_awake(handle);
+    }
+
     pub(crate) fn open(
         self: &Arc<Self>,
         cred: &Cred,
@@ -106,6 +296,7 @@ impl Core {
         if mode.write {
             self.writable()?;
         }
+        self.make_room()?;
         self.assume(cred)?;
         let is_owner = owner_override && stat.stx_uid == cred.uid;
         let fd = self.open_data(&node, mode, is_owner)?;
@@ -165,12 +356,18 @@ impl Core {
 
     /// The open file around a descriptor.
     pub(crate) fn file(self: &Arc<Self>, fd: OwnedFd, node: Arc<Node>, mode: OpenMode) -> File {
-        node.opened();
+        let opens = node.opens.clone();
+        opens.opened(mode);
         let number = self.opens.fetch_add(1, Ordering::Relaxed);
-        let file = Arc::new(OpenFile { fd, node, mode, number, core: Arc::downgrade(self) });
-        if mode.write {
-            file.node.add_writer(number, &file);
-        }
+        let handle = *node.handle();
+        let awake = Some(Awake::new(self, fd, node, opens.clone(), mode));
+        let state = Mutex::new(State { awake, is_used: true, pin: None });
+        let core = Arc::downgrade(self);
+        let file = Arc::new_cyclic(|me| {
+            let me = me.clone();
+            OpenFile { handle, mode, opens, number, state, me, core }
+        });
+        self.files.add(number, file.me.clone());
         File::from_arc(file)
     }
 
@@ -181,19 +378,22 @@ impl Core {
             return Ok(self.verifier.load(Ordering::Acquire));
         }
         // The kernel tells one caller of a failure. Nobody answers before he has told the others.
-        let _syncing = node.syncing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _syncing = node.opens.syncing.lock().unwrap_or_else(PoisonError::into_inner);
+        node.opens.syncs();
         let result = if data_only { rustix::fs::fdatasync(fd) } else { rustix::fs::fsync(fd) };
-        if !matches!(result, Ok(()) | Err(Errno::INTR | Errno::AGAIN)) {
-            self.lost_data();
+        match result {
+            Ok(()) => {}
+            Err(Errno::INTR | Errno::AGAIN) => node.opens.wrote(),
+            Err(_) => self.lost_data(),
         }
-        self.ask_closed(node);
+        self.ask_closed(&node.opens);
         result.map_err(error)?;
         Ok(self.verifier.load(Ordering::Acquire))
     }
 
     /// Asks the descriptors that were closed while somebody synced.
-    pub(crate) fn ask_closed(&self, node: &Node) {
-        let closed = std::mem::take(&mut *node.to_ask());
+    pub(crate) fn ask_closed(&self, opens: &Opens) {
+        let closed = std::mem::take(&mut *opens.to_ask());
         if closed.iter().filter(|fd| sys::write_back_failed(fd.as_fd())).count() > 0 {
             self.lost_data();
         }
@@ -206,8 +406,11 @@ impl Core {
         if node.mount().volatile {
             return Ok(self.verifier.load(Ordering::Acquire));
         }
-        if let Some(writer) = node.oldest_writer() {
+        if let Some(writer) = node.opens.oldest_writer() {
             return self.sync(&node, writer.fd(), false);
+        }
+        if let Some((_, Some(Ok(data)))) = node.opens.kept_for(NO_MODE) {
+            return self.sync(&node, data.as_fd(), false);
         }
         self.identity.server()?;
         let fd = self.open_to_sync(&node).meaning()?;

@@ -20,7 +20,8 @@ pub struct Options {
     pub fsid: Option<Fsid>,
     /// Whether every change is refused.
     pub read_only: bool,
-    /// How many descriptors the cache may keep open; `None` is half of what the process may have.
+    /// How many descriptors the cache and the open files may keep open; `None` is half of what the
+    /// process may have. Those that cannot be opened again may take half as many besides.
     pub fd_budget: Option<usize>,
     /// Acts as an unprivileged server would, whatever the process may do.
     pub force_unprivileged: bool,
@@ -38,6 +39,8 @@ pub struct Options {
     pub tell: Tell,
     /// Treats the file system as one that may block in every operation, as a network's may.
     pub always_offload: bool,
+    /// Counts changes, as where many have the same time, whatever times the file system has.
+    pub counts_changes: bool,
     /// Whether clients and local processes exclude each other with locks of byte ranges, where the
     /// file system has them.
     pub local_locks: bool,
@@ -82,6 +85,7 @@ impl Options {
             noxdev: false,
             tell: Tell::nobody(),
             always_offload: false,
+            counts_changes: false,
             local_locks: true,
             probes: Probes::ALL,
         }

@@ -125,6 +125,8 @@ impl Core {
         offset: u64,
         len: usize,
     ) -> Result<Option<(Box<dyn Piped>, ReadEnd)>> {
+        let awake = file.awake()?;
+        let file = &*awake;
         let size = stat_fd(file.fd()).meaning()?.stx_size;
         let left = size.saturating_sub(offset).min(len as u64);
         // A page that is begun in its middle takes a slot like a whole one.

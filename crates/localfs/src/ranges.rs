@@ -10,7 +10,7 @@ use rustix::io::{Errno, pread, pwrite};
 use crate::core::{Core, stat_fd};
 use crate::errno::{Meaning, error};
 use crate::io::{Progress, Wait};
-use crate::open::OpenFile;
+use crate::open::{Awake, OpenFile};
 use crate::sys;
 
 /// Bytes that go through memory at once where the kernel does not copy by itself.
@@ -22,6 +22,8 @@ const STAT_BLOCK: u64 = 512;
 impl Core {
     /// Where the next byte of this content is; none: there is no more data.
     pub(crate) fn seek(&self, file: &OpenFile, offset: u64, what: Content) -> Result<Option<u64>> {
+        let awake = file.awake()?;
+        let file = &*awake;
         let size = stat_fd(file.fd()).meaning()?.stx_size;
         if offset >= size {
             return Err(Error::BeyondEnd);
@@ -49,7 +51,7 @@ impl Core {
 
     /// Whether less is stored of a file than is in it.
     pub(crate) fn has_holes(&self, file: &OpenFile) -> Result<bool> {
-        let stat = stat_fd(file.fd()).meaning()?;
+        let stat = stat_fd(file.awake()?.fd()).meaning()?;
         Ok(stat.stx_blocks.saturating_mul(STAT_BLOCK) < stat.stx_size)
     }
 
@@ -68,7 +70,7 @@ impl Core {
                 Err(Error::BeyondEnd) => return Ok(ReadEnd { count, eof: true }),
                 found => found?,
             };
-            let size = stat_fd(file.fd()).meaning()?.stx_size;
+            let size = stat_fd(file.awake()?.fd()).meaning()?.stx_size;
             let hole = data.unwrap_or(size).saturating_sub(at);
             let hole = usize::try_from(hole).map_or(left, |hole| hole.min(left));
             if hole > 0 {
@@ -106,6 +108,8 @@ impl Core {
         offset: u64,
         len: u64,
     ) -> Result<()> {
+        let awake = file.awake()?;
+        let file = &*awake;
         self.check_target(file, offset, len)?;
         // The kernel would take all there is before it says that it is not enough.
         let (stat, space) = (stat_fd(file.fd()).meaning()?, fstatvfs(file.fd()).meaning()?);
@@ -119,6 +123,7 @@ impl Core {
         if stat_fd(file.fd()).meaning()?.stx_size < offset + len {
             punch_or_fill(file, FallocateFlags::empty(), offset, len)?;
         }
+        self.changed(file.node());
         // No verifier in the answer could say that this was lost.
         self.sync(file.node(), file.fd(), false).map(drop)
     }
@@ -130,10 +135,13 @@ impl Core {
         offset: u64,
         len: u64,
     ) -> Result<()> {
+        let awake = file.awake()?;
+        let file = &*awake;
         self.check_target(file, offset, len)?;
         self.assume(cred)?;
         let punch = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
         punch_or_fill(file, punch, offset, len)?;
+        self.changed(file.node());
         self.sync(file.node(), file.fd(), false).map(drop)
     }
 
@@ -144,15 +152,18 @@ impl Core {
         (target, to): (&OpenFile, u64),
         len: u64,
     ) -> Result<()> {
+        let (source, target) = (source.awake()?, target.awake()?);
+        let (source, target) = (&*source, &*target);
         let size = stat_fd(source.fd()).meaning()?.stx_size;
         let left = size.checked_sub(from).ok_or(Error::Invalid)?;
         let whole = if len == 0 { left } else { len };
         if whole > left {
             return Err(Error::Invalid);
         }
-        self.check_target(target, to, whole)?;
+        self.check_target(&target, to, whole)?;
         self.assume(cred)?;
         sys::clone_range(source.fd(), from, target.fd(), to, len).meaning()?;
+        self.changed(target.node());
         self.sync(target.node(), target.fd(), false).map(drop)
     }
 
@@ -164,6 +175,8 @@ impl Core {
         (target, to): (&OpenFile, u64),
         len: u64,
     ) -> Result<Written> {
+        let (source, target) = (source.awake()?, target.awake()?);
+        let (source, target) = (&*source, &*target);
         let same = source.node().handle() == target.node().handle();
         if same && from.abs_diff(to) < len {
             return Err(Error::Invalid);
@@ -185,6 +198,8 @@ impl Core {
             result => result,
         };
         let (count, stability) = (count.meaning()?, Stability::Unstable);
+        self.changed(target.node());
+        self.wrote(target);
         Ok(Written { count, stability, verifier })
     }
 
@@ -205,21 +220,21 @@ impl Core {
         };
         let most = i64::MAX as u64;
         let (offset, len) = (offset.min(most), len.min(most - offset.min(most)));
-        match fadvise(file.fd(), offset, NonZeroU64::new(len), advice) {
+        match fadvise(file.awake()?.fd(), offset, NonZeroU64::new(len), advice) {
             Ok(()) | Err(Errno::INVAL) => Ok(()),
             Err(errno) => Err(error(errno)),
         }
     }
 
     /// Whether a range can be in a file.
-    fn check_target(&self, file: &OpenFile, offset: u64, len: u64) -> Result<()> {
+    fn check_target(&self, file: &Awake, offset: u64, len: u64) -> Result<()> {
         let limit = file.node().mount().properties.size_max;
         let fits = offset.checked_add(len).is_some_and(|end| end <= limit);
         if fits { Ok(()) } else { Err(Error::TooBig) }
     }
 }
 
-fn punch_or_fill(file: &OpenFile, flags: FallocateFlags, offset: u64, len: u64) -> Result<()> {
+fn punch_or_fill(file: &Awake, flags: FallocateFlags, offset: u64, len: u64) -> Result<()> {
     loop {
         match fallocate(file.fd(), flags, offset, len) {
             Err(Errno::INTR) => {}
@@ -229,9 +244,9 @@ fn punch_or_fill(file: &OpenFile, flags: FallocateFlags, offset: u64, len: u64) 
 }
 
 fn copy_by_kernel(
-    source: &OpenFile,
+    source: &Awake,
     mut from: u64,
-    target: &OpenFile,
+    target: &Awake,
     mut to: u64,
     len: usize,
 ) -> rustix::io::Result<usize> {
@@ -244,9 +259,9 @@ fn copy_by_kernel(
 }
 
 fn copy_by_hand(
-    source: &OpenFile,
+    source: &Awake,
     from: u64,
-    target: &OpenFile,
+    target: &Awake,
     to: u64,
     len: usize,
 ) -> rustix::io::Result<usize> {

@@ -7,8 +7,9 @@ use std::sync::{Arc, Weak};
 use holdfast_vfs::{DirEnd, DirEntry, FileKind, Handle, Result, Want};
 use rustix::io::Errno;
 
-use crate::attr::{attr, change};
+use crate::attr::attr;
 use crate::cache::Node;
+use crate::change::ctime_ns;
 use crate::core::{Core, stat_fd};
 use crate::dir::stat_name;
 use crate::errno::error;
@@ -28,7 +29,7 @@ impl Core {
         let listings = self.listings.as_ref().filter(|_| is_told);
         let before = listings.and_then(|listings| listings.before());
         let stat = self.stat(dir)?;
-        Ok(before.and_then(|before| before.version(change(&stat))))
+        Ok(before.and_then(|before| before.version(ctime_ns(&stat))))
     }
 
     /// What is remembered of a directory after a cookie, if whoever this thread acts as may see

@@ -11,7 +11,7 @@ use rustix::io::{Errno, IoSliceMut, ReadWriteFlags, pread, preadv2};
 use rustix::param::page_size;
 
 use crate::core::{Core, stat_fd};
-use crate::open::OpenFile;
+use crate::open::{Awake, OpenFile};
 use crate::sys;
 
 /// A read of so many bytes is tried; for a longer one the kernel would begin to read ahead, and
@@ -21,6 +21,8 @@ const TRIED: usize = 128 << 10;
 impl Core {
     /// Whether a read that does not wait is likely to be given all its data.
     pub(crate) fn is_readable_now(&self, file: &OpenFile, offset: u64, len: usize) -> bool {
+        // To wake it may be to read the disk.
+        let Some(file) = file.peek() else { return false };
         let mount = file.node().mount();
         let nowait = mount.nowait.load(Ordering::Relaxed);
         if mount.volatile || nowait && len <= TRIED {
@@ -31,19 +33,20 @@ impl Core {
         if end <= offset {
             return true;
         }
-        self.are_in_memory(file, offset, end).unwrap_or_else(|| {
-            nowait && [offset, end - 1].iter().all(|at| is_byte_in_memory(file, *at))
+        self.are_in_memory(&file, offset, end).unwrap_or_else(|| {
+            nowait && [offset, end - 1].iter().all(|at| is_byte_in_memory(&file, *at))
         })
     }
 
     /// Whether all that a read takes is surely in memory.
     pub(crate) fn is_in_memory(&self, file: &OpenFile, offset: u64, len: usize) -> bool {
+        let Some(file) = file.peek() else { return false };
         if file.node().mount().volatile {
             return true;
         }
         let Ok(stat) = stat_fd(file.fd()) else { return false };
         let end = offset.saturating_add(len as u64).min(stat.stx_size);
-        end > offset && self.are_in_memory(file, offset, end) == Some(true)
+        end > offset && self.are_in_memory(&file, offset, end) == Some(true)
     }
 
     /// Whether a write finds in memory what it needs: the pages that it covers in part, and room.
@@ -54,6 +57,7 @@ impl Core {
         offset: u64,
         len: usize,
     ) -> bool {
+        let Some(file) = file.peek() else { return false };
         if file.node().mount().volatile {
             return true;
         }
@@ -70,13 +74,13 @@ impl Core {
         [offset, end].into_iter().zip(edges).all(|(edge, start)| {
             edge == start
                 || start >= stat.stx_size
-                || self.are_in_memory(file, start, start + 1).unwrap_or(true)
+                || self.are_in_memory(&file, start, start + 1).unwrap_or(true)
         })
     }
 
     /// Whether all pages of a range that is not empty are in memory; `None` when the kernel does
     /// not tell.
-    fn are_in_memory(&self, file: &OpenFile, start: u64, end: u64) -> Option<bool> {
+    fn are_in_memory(&self, file: &Awake, start: u64, end: u64) -> Option<bool> {
         if !self.cachestat.load(Ordering::Relaxed) {
             return None;
         }
@@ -92,7 +96,7 @@ impl Core {
     }
 }
 
-fn is_byte_in_memory(file: &OpenFile, at: u64) -> bool {
+fn is_byte_in_memory(file: &Awake, at: u64) -> bool {
     let mut byte = [0];
     let parts = &mut [IoSliceMut::new(&mut byte)];
     preadv2(file.fd(), parts, at, ReadWriteFlags::NOWAIT).is_ok()

@@ -34,16 +34,30 @@ impl Core {
         }
         self.writable()?;
         self.refuse_early(cred, &node, &stat, set)?;
+        let done = self.set_all(cred, &node, &stat, file, set);
+        // One that was refused halfway changed the object as well.
+        self.changed(&node);
+        done.map(|()| Changed::one(&node, ()))
+    }
+
+    fn set_all(
+        &self,
+        cred: &Cred,
+        node: &Arc<Node>,
+        stat: &Statx,
+        file: Option<&Arc<OpenFile>>,
+        set: &SetAttr,
+    ) -> Result<()> {
+        let _steady = set.mode.map(|mode| self.steady_mode(node, mode)).transpose()?;
         self.assume(cred)?;
         if let Some(size) = set.size {
-            self.resize(cred, &node, file, size)?;
+            self.resize(cred, node, file, size)?;
         }
         self.chown(node.fd(), set)?;
         if let Some(mode) = set.mode {
-            self.chmod(cred, &node, set.gid.unwrap_or(stat.stx_gid), mode)?;
+            self.chmod(cred, node, set.gid.unwrap_or(stat.stx_gid), mode)?;
         }
-        self.set_times(&node, set)?;
-        Ok(Changed::one(&node, ()))
+        self.set_times(node, set)
     }
 
     /// Refuses before anything was changed what the kernel would refuse halfway.
@@ -92,10 +106,12 @@ impl Core {
             if !file.mode().write {
                 return Err(Error::AccessDenied);
             }
-            if file.node().handle() != node.handle() {
+            if file.handle() != node.handle() {
                 return Err(Error::Invalid);
             }
-            return ftruncate(file.fd(), size).meaning();
+            let awake = file.awake()?;
+            self.assume(cred)?;
+            return ftruncate(awake.fd(), size).meaning();
         }
         // Without an open the mode decides, for the owner as for anybody.
         let fd = self.open_data(node, OpenMode::WRITE, false)?;

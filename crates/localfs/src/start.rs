@@ -14,6 +14,7 @@ use rustix::process::{Resource, getrlimit};
 use crate::cache::{Cache, Node};
 use crate::core::{Core, INSIDE, NAMES, Stamps, stat_fd};
 use crate::cred::Identity;
+use crate::files::Files;
 use crate::flush::ext4_has_journal;
 use crate::handle::Minter;
 use crate::index::Index;
@@ -34,6 +35,9 @@ const HANDLE_FID: i32 = 0x200;
 
 /// Descriptors the cache may use where the limit of the process is not known.
 const BUDGET: usize = 512;
+
+/// Descriptors that may be kept open, however few there are.
+const PINS_LEAST: usize = 8;
 
 /// Opens a directory for export; answers also whether its file system answers from memory.
 pub(crate) fn open(
@@ -79,6 +83,8 @@ fn probe(
         is_durable: kernel.is_some() || options.index.is_some() && lasts,
         nowait: options.probes.nowait,
         syncs: options.durability == Durability::Sync && !options.read_only,
+        counts_changes: options.counts_changes,
+        instance: verifier,
         xattrs: proc_fds.is_some(),
         export_id: options.export_id,
     };
@@ -101,7 +107,9 @@ fn probe(
             }
         }
     };
-    let cache = Cache::new(options.fd_budget.unwrap_or_else(budget).max(1));
+    // As long as no pin is taken, half of this again is left for what comes and goes.
+    let descriptors = options.fd_budget.unwrap_or_else(budget);
+    let cache = Cache::new((descriptors / 4 * 3).max(1));
     let root = cache.insert(Node::new(named, handle, &stat, volumes.own.clone()));
     let core = Core {
         root,
@@ -120,7 +128,8 @@ fn probe(
         dirty: Dirty::new(),
         verifier: AtomicU64::new(verifier),
         opens: AtomicU64::new(0),
-        pins: Arc::new(Pins::new(pins())),
+        files: Files::new(descriptors / 4),
+        pins: Arc::new(Pins::new((descriptors / 2).max(PINS_LEAST))),
         locking: Locking::new(options.local_locks),
     };
     if !is_fast {
@@ -182,11 +191,6 @@ fn proc_fds() -> Option<OwnedFd> {
 fn budget() -> usize {
     let limit = getrlimit(Resource::Nofile).current;
     limit.map_or(BUDGET, |limit| usize::try_from(limit / 2).unwrap_or(BUDGET))
-}
-
-/// How many descriptors may be pinned.
-fn pins() -> usize {
-    (budget() / 2).max(8)
 }
 
 pub(crate) fn properties(stat: &StatFs, durable: bool) -> Properties {

@@ -1,4 +1,5 @@
-//! The system calls that rustix does not have, and the one it leaves unsafe.
+//! The system calls that rustix does not have, the one it leaves unsafe, and the C library's
+//! accounts.
 
 use std::ffi::{CStr, c_int, c_long, c_short};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -256,4 +257,51 @@ pub(crate) fn subvolume(fd: BorrowedFd<'_>) -> Result<u64> {
     let result = unsafe { libc::ioctl(fd.as_raw_fd(), INO_LOOKUP as libc::Ioctl, &raw mut asked) };
     check(c_long::from(result))?;
     Ok(asked.tree)
+}
+
+/// Bytes that an account's record takes at most: a group may have many members.
+const RECORD_MAX: usize = 1 << 20;
+
+/// Calls with room for a record, more where that was too little.
+fn with_room(mut find: impl FnMut(&mut [libc::c_char]) -> c_int) {
+    let mut room = vec![0; 1 << 10];
+    loop {
+        match find(&mut room) {
+            libc::ERANGE if room.len() < RECORD_MAX => room.resize(room.len() * 4, 0),
+            libc::EINTR => {}
+            _ => return,
+        }
+    }
+}
+
+/// The number of the user of a name; none: there is no such user, or nobody could be asked.
+pub(crate) fn user_id(name: &CStr) -> Option<u32> {
+    // SAFETY: all bits zero are a valid `struct passwd` of null pointers.
+    let mut record: libc::passwd = unsafe { std::mem::zeroed() };
+    let mut found = std::ptr::null_mut();
+    with_room(|room| {
+        // SAFETY: the name is NUL-terminated; the call writes to `record`, at most `room.len()`
+        // bytes to `room`, and to `found`; all of them outlive it, and no pointer into `room` is
+        // used after it.
+        unsafe {
+            let (start, len) = (room.as_mut_ptr(), room.len());
+            libc::getpwnam_r(name.as_ptr(), &raw mut record, start, len, &raw mut found)
+        }
+    });
+    (!found.is_null()).then_some(record.pw_uid)
+}
+
+/// The number of the group of a name; none: there is no such group, or nobody could be asked.
+pub(crate) fn group_id(name: &CStr) -> Option<u32> {
+    // SAFETY: all bits zero are a valid `struct group` of null pointers.
+    let mut record: libc::group = unsafe { std::mem::zeroed() };
+    let mut found = std::ptr::null_mut();
+    with_room(|room| {
+        // SAFETY: as for `getpwnam_r`.
+        unsafe {
+            let (start, len) = (room.as_mut_ptr(), room.len());
+            libc::getgrnam_r(name.as_ptr(), &raw mut record, start, len, &raw mut found)
+        }
+    });
+    (!found.is_null()).then_some(record.gr_gid)
 }

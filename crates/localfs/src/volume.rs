@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use holdfast_vfs::{Fsid, Properties};
 use rustix::fs::{StatFs, Statx, StatxFlags, fstatfs, fstatvfs};
 
+use crate::change::Changes;
 use crate::core::{Stamps, device, stat_fd};
 use crate::flush::Journal;
 use crate::kinds::{BTRFS, OVERLAY, RAMFS, TMPFS, is_known};
@@ -58,6 +59,8 @@ pub(crate) struct Mount {
     pub(crate) volatile: bool,
     /// What commits all changes at once, where there is such a thing.
     pub(crate) journal: Option<Journal>,
+    /// How the change attribute is made.
+    pub(crate) changes: Changes,
     /// Whether the file system knows reads that do not wait.
     pub(crate) nowait: AtomicBool,
     /// Whether a request reached it since this was last asked.
@@ -73,6 +76,10 @@ pub(crate) struct Usage {
     pub(crate) is_durable: bool,
     /// Whether reads that do not wait are tried.
     pub(crate) nowait: bool,
+    /// Whether changes are counted, whatever times the file system has.
+    pub(crate) counts_changes: bool,
+    /// Differs from those of all processes before.
+    pub(crate) instance: u64,
     /// Whether changes wait for stable storage.
     pub(crate) syncs: bool,
     /// Whether extended attributes can be reached.
@@ -114,6 +121,8 @@ impl Mount {
     fn of(root: OwnedFd, usage: Usage, stat: &Statx, statfs: &StatFs, base: Option<u64>) -> Self {
         let kind = statfs.f_type as u32;
         let mut properties = properties(statfs, usage.is_durable);
+        let changes = Changes::probe(&root, usage.counts_changes, usage.instance);
+        properties.change_attr_type = changes.kind();
         properties.xattrs = usage.xattrs && crate::xattr::works(root.as_fd());
         Self {
             id: 0,
@@ -127,6 +136,7 @@ impl Mount {
             base,
             properties,
             stamps: stamps(&root, kind),
+            changes,
             volatile: matches!(kind, TMPFS | RAMFS) || is_without_sync(),
             journal: Journal::probe(&root, usage.syncs && has_journal(kind, stat)),
             nowait: AtomicBool::new(usage.nowait && kind != TMPFS),
@@ -264,6 +274,8 @@ impl Volume {
             by_handle: false,
             is_durable: false,
             nowait: true,
+            counts_changes: false,
+            instance: 0,
             syncs: false,
             xattrs: false,
             export_id: 0,

@@ -81,3 +81,12 @@ mod blocking {
 
     holdfast_vfs::conformance_tests!(subject);
 }
+
+mod counting_changes {
+    fn subject() -> holdfast_vfs::conformance::Subject {
+        let options = super::Options { counts_changes: true, ..super::options() };
+        super::subject("/tmp".as_ref(), options)
+    }
+
+    holdfast_vfs::conformance_tests!(subject);
+}

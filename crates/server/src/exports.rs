@@ -10,6 +10,7 @@ use holdfast_proto::nfs4::{Fsid, Status};
 use holdfast_vfs::pseudo::PseudoFs;
 use holdfast_vfs::{Attr, Cred, FileSystem, Groups, Handle};
 
+use crate::owners::Owners;
 use crate::principal::NOBODY;
 
 /// The first byte of every file handle: the version of their form.
@@ -47,6 +48,8 @@ pub struct Export {
     pub anon_uid: u32,
     /// The group a squashed caller acts as.
     pub anon_gid: u32,
+    /// Who knows owners by name.
+    pub(crate) owners: Option<Arc<dyn Owners>>,
     id: u32,
 }
 
@@ -56,7 +59,8 @@ impl Export {
         let path = path.into();
         let id = Self::id_of(&path);
         let (anon_uid, anon_gid) = (NOBODY, NOBODY);
-        Self { path, fs, read_only: false, squash: Squash::Root, anon_uid, anon_gid, id }
+        let (read_only, squash, owners) = (false, Squash::Root, None);
+        Self { path, fs, read_only, squash, anon_uid, anon_gid, owners, id }
     }
 
     /// The id that file handles carry for the export of this path: the same after every restart,
@@ -85,6 +89,13 @@ impl Export {
     pub const fn anonymous(mut self, uid: u32, gid: u32) -> Self {
         self.anon_uid = uid;
         self.anon_gid = gid;
+        self
+    }
+
+    /// Sets who knows the owners that clients give as `name@domain`; they are refused unless set.
+    #[must_use]
+    pub fn owners(mut self, owners: Arc<dyn Owners>) -> Self {
+        self.owners = Some(owners);
         self
     }
 

@@ -23,6 +23,7 @@ mod counters;
 mod exports;
 mod instance;
 mod ops;
+mod owners;
 mod principal;
 mod records;
 mod request;
@@ -40,6 +41,7 @@ pub use holdfast_engine::server::GraceEnd;
 pub use instance::{
     Config, Connection, ConnectionError, CrashRecord, Instance, Notify, Running, StopReport,
 };
+pub use owners::Owners;
 pub use records::{ClientRecords, MemoryRecords, RecordError};
 pub use service::{Builder, Host, NoHost, Phase, Server, StartError, Status};
 pub use state::SessionStatus;

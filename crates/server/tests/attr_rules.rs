@@ -9,7 +9,7 @@ use holdfast_proto::nfs4::{
     AttrValue, Bitmap, CreateArgs, CreateHow, CreateType, Fattr, ModeUmask, Op, OpBody, Stateid,
     Status, VerifyArgs, attr,
 };
-use holdfast_server::{Export, Squash};
+use holdfast_server::{Export, Owners, Squash};
 use holdfast_vfs::{
     Attr, Cred, DirEnd, DirEntry, DirSink, Error, File, FileSystem, Handle, OpenMode, ReadEnd,
     ReadSink, Reply, Want,
@@ -192,6 +192,66 @@ fn a_number_with_zeros_before_it_is_no_owner() {
         let attrs = Attrs::new(&[AttrValue::Owner(who)]);
         let set = ops::setattr(Stateid::ANONYMOUS, attrs.fattr());
         assert_eq!(client.status(&[Op::PutRootFh, set]), status);
+    }
+}
+
+/// One user and one group.
+struct Named;
+
+impl Owners for Named {
+    fn user(&self, who: &str) -> Option<u32> {
+        (who == "ann@example.org").then_some(1000)
+    }
+
+    fn group(&self, who: &str) -> Option<u32> {
+        (who == "staff@example.org").then_some(100)
+    }
+}
+
+/// Runs an operation on the root that names an owner: the name is looked up where that may block.
+fn by_name(server: &Server, client: &mut Client, op: Op<'_>) -> Status {
+    let record = client.in_session(0, false, &[Op::PutRootFh, op]);
+    client.peer.send(&record).expect("the connection lives");
+    while client.peer.resume().expect("the connection lives") || server.world.run_job() {}
+    support::client::Reply(client.peer.record().expect("it was answered")).status()
+}
+
+#[test]
+fn an_owner_may_be_a_name_that_is_known() {
+    let world = TestWorld::new(1);
+    let export = Export::new("/", memfs(&world)).squash(Squash::None).owners(Arc::new(Named));
+    let server = Server::exporting(world, vec![export]);
+    let mut client = server.client("a");
+    let both = [AttrValue::Owner(b"ann@example.org"), AttrValue::OwnerGroup(b"staff@example.org")];
+    let both = Attrs::new(&both);
+    let set = ops::setattr(Stateid::ANONYMOUS, both.fattr());
+    assert_eq!(by_name(&server, &mut client, set), Status::OK);
+    let objtype = CreateType::Directory;
+    let make = CreateArgs { objtype, objname: b"dir", createattrs: both.fattr() };
+    assert_eq!(by_name(&server, &mut client, Op::Create(make)), Status::OK);
+    let how = CreateHow::Unchecked(both.fattr());
+    let open = ops::create_how(b"file", b"o", 3, 0, how);
+    assert_eq!(by_name(&server, &mut client, open), Status::OK);
+    for path in [&[][..], &[b"dir".as_slice()], &[b"file"]] {
+        let fh = client.find(path);
+        let ask = ops::getattr(&Bitmap::of(&[attr::OWNER, attr::OWNER_GROUP]));
+        let reply = client.run(&[ops::put(&fh), ask]);
+        let told: Vec<_> =
+            reply.attrs().iter().map(|value| format!("{:?}", value.unwrap().1)).collect();
+        let numbers = [AttrValue::Owner(b"1000"), AttrValue::OwnerGroup(b"100")];
+        assert_eq!(told, numbers.map(|value| format!("{value:?}")), "as numbers");
+    }
+    for unknown in [
+        AttrValue::Owner(b"staff@example.org"),
+        AttrValue::OwnerGroup(b"ann@example.org"),
+        AttrValue::Owner(b"ann@example.com"),
+        AttrValue::Owner(b"ann\xff@example.org"),
+        AttrValue::Owner(b"ann"),
+        AttrValue::Owner(b"@"),
+    ] {
+        let attrs = Attrs::new(&[unknown]);
+        let set = ops::setattr(Stateid::ANONYMOUS, attrs.fattr());
+        assert_eq!(by_name(&server, &mut client, set), Status::BADOWNER);
     }
 }
 

@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_localfs::{IndexOptions, LocalFs, Options, Tell};
+use holdfast_localfs::{Accounts, IndexOptions, LocalFs, Options, Tell};
 use holdfast_net::{Congestion, Notice, Runtime, RuntimeConfig, ServeConfig, Service};
-use holdfast_server::{Builder, Export};
+use holdfast_server::{Builder, Export, Owners};
 use holdfast_vfs::Fsid;
 use holdfast_vfs::memfs::{MemFs, MemFsOptions};
 use rustix::process::{Resource, getrlimit};
@@ -126,6 +126,19 @@ pub(crate) fn state_path(settings: &Settings) -> Result<Option<PathBuf>, StateEr
     }
 }
 
+/// The accounts of this machine, for owners that clients name.
+struct Names(Accounts);
+
+impl Owners for Names {
+    fn user(&self, who: &str) -> Option<u32> {
+        self.0.user(who)
+    }
+
+    fn group(&self, who: &str) -> Option<u32> {
+        self.0.group(who)
+    }
+}
+
 /// Opens each export in a world of its own, so that one that hangs leaves threads for the others.
 fn exports(
     settings: &Settings,
@@ -140,11 +153,12 @@ fn exports(
         return Ok(vec![squashed(Export::new("/", fs), settings.squash)]);
     }
     let fd_budget = fd_budget(settings.exports.len());
+    let accounts = Arc::new(Names(Accounts::of_this_machine()));
     let mut list = Vec::new();
     for directory in &settings.exports {
         let fs = open(directory, fd_budget, state, runtime)?;
         info(format_args!("exporting {}", report::opened(directory, &fs, state.lock.is_some())));
-        let export = Export::new(&directory.name, Arc::new(fs));
+        let export = Export::new(&directory.name, Arc::new(fs)).owners(accounts.clone());
         list.push(squashed(export.read_only(directory.read_only), directory.squash));
     }
     Ok(list)
@@ -188,7 +202,8 @@ fn squashed(export: Export, squash: Squashing) -> Export {
     export.squash(whom).anonymous(squash.uid(), squash.gid())
 }
 
-/// Half of the descriptors are for the caches of all exports together.
+/// Half of the descriptors are for the caches and the open files of all exports together. What
+/// cannot be opened again may take a quarter besides.
 fn fd_budget(exports: usize) -> usize {
     let limit = getrlimit(Resource::Nofile).current;
     let limit = limit.and_then(|limit| usize::try_from(limit).ok());

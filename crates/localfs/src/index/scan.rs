@@ -112,7 +112,7 @@ impl Core {
         let depth = walk.levels.len();
         let Some(level) = walk.levels.last() else { return false };
         if level.fd.is_none()
-            && let Err(errno) = self.open_again(&mut walk.levels)
+            && let Err(errno) = self.descend_again(&mut walk.levels)
         {
             // Perhaps somebody moved it: it is seen elsewhere, or on the next pass.
             walk.missed(errno);
@@ -159,7 +159,7 @@ impl Core {
     }
 
     /// Opens the lowest level again, by the names of those above it.
-    fn open_again(&self, levels: &mut [Level]) -> Result<()> {
+    fn descend_again(&self, levels: &mut [Level]) -> Result<()> {
         let last = levels.len().checked_sub(1).ok_or(Errno::NOENT)?;
         let mut here = self.open_top()?;
         for at in 1..=last {

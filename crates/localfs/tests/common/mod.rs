@@ -5,6 +5,7 @@
 use std::future::Future;
 pub(crate) mod image;
 
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
@@ -129,6 +130,21 @@ pub(crate) fn local<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 
 pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
+}
+
+/// Whether this process has no privilege. If it has, the test of this name runs in another process
+/// that has none.
+pub(crate) fn as_a_user(test: &str) -> bool {
+    if !is_root() {
+        return true;
+    }
+    let text = local(|| {
+        let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+        again.args([test, "--exact", "--nocapture"]).uid(USER.uid).gid(USER.gid);
+        String::from_utf8(again.output().unwrap().stdout).unwrap()
+    });
+    assert!(text.contains("test result: ok. 1 passed"), "{text}");
+    false
 }
 
 /// Without waiting for the disk, which `stable.rs` tests.

@@ -5,6 +5,7 @@ use holdfast_proto::xdr::DecodeError;
 use holdfast_vfs::SetAttr;
 
 use super::supported;
+use crate::owners::Resolved;
 
 /// What SETATTR may set.
 pub(crate) const SETATTR: Bitmap = CREATE.union(&Bitmap::of(&[attr::SIZE])).without(&UMASK);
@@ -29,17 +30,19 @@ pub(crate) struct Settable {
     pub(crate) mask: Bitmap,
 }
 
-/// Reads attributes to set, all of them in `allowed`, in a compound of this minor version.
+/// Reads attributes to set, all of them in `allowed`, in a compound of this minor version. `named`
+/// are the owners that it names.
 ///
 /// # Errors
 /// - `ATTRNOTSUPP`: one is not supported at all.
 /// - `INVAL`: one cannot be set, or not here; a value makes no sense.
-/// - `BADOWNER`: an owner is not a number.
+/// - `BADOWNER`: an owner is neither a number nor a name that was found.
 /// - `BADXDR`: the values do not match the mask.
 pub(crate) fn settable(
     fattr: &Fattr<'_>,
     allowed: &Bitmap,
     minor: u32,
+    named: Resolved,
 ) -> Result<Settable, Status> {
     if !fattr.mask.is_subset(&supported(minor)) {
         return Err(Status::ATTRNOTSUPP);
@@ -51,12 +54,12 @@ pub(crate) fn settable(
     for value in fattr.iter() {
         // Every attribute of the mask is known by now: it is the values that are wrong.
         let (_number, value) = value.map_err(|_: DecodeError| Status::BADXDR)?;
-        apply(&mut set, &value)?;
+        apply(&mut set, &value, named)?;
     }
     Ok(Settable { set, mask: fattr.mask })
 }
 
-fn apply(set: &mut SetAttr, value: &AttrValue<'_>) -> Result<(), Status> {
+fn apply(set: &mut SetAttr, value: &AttrValue<'_>, named: Resolved) -> Result<(), Status> {
     const MODE_BITS: u32 = 0o7777;
     const UMASK_BITS: u32 = 0o777;
     if let AttrValue::Size(size) = value {
@@ -74,9 +77,9 @@ fn apply(set: &mut SetAttr, value: &AttrValue<'_>) -> Result<(), Status> {
         }
         set.mode = Some(mode & !umask);
     } else if let AttrValue::Owner(who) = value {
-        set.uid = Some(owner(who)?);
+        set.uid = Some(owner(who, named.user)?);
     } else if let AttrValue::OwnerGroup(who) = value {
-        set.gid = Some(owner(who)?);
+        set.gid = Some(owner(who, named.group)?);
     } else if let AttrValue::TimeAccessSet(time) = value {
         set.atime = Some(set_time(time)?);
     } else if let AttrValue::TimeModifySet(time) = value {
@@ -98,9 +101,12 @@ const fn set_time(time: &SetTime) -> Result<holdfast_vfs::SetTime, Status> {
     }
 }
 
-/// An owner as clients under AUTH_SYS name it: a number in decimal without zeros before it
-/// (RFC 8881 §5.9).
-fn owner(who: &[u8]) -> Result<u32, Status> {
+/// An owner as clients under AUTH_SYS name it: a number in decimal without zeros before it, or a
+/// name with a domain and the number that was found for it (RFC 8881 §5.9).
+fn owner(who: &[u8], named: Option<u32>) -> Result<u32, Status> {
+    if who.contains(&b'@') {
+        return named.ok_or(Status::BADOWNER);
+    }
     let digits = who.iter().all(u8::is_ascii_digit) && (who == b"0" || !who.starts_with(b"0"));
     let text = std::str::from_utf8(who).ok().filter(|_| digits);
     text.and_then(|text| text.parse().ok()).ok_or(Status::BADOWNER)

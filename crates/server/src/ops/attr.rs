@@ -11,7 +11,7 @@ use crate::attrs::{self, Source, decode};
 use crate::exports::Fh;
 use crate::ops::io;
 use crate::request::Request;
-use crate::status;
+use crate::{owners, status};
 
 /// GETATTR.
 pub(super) async fn getattr(rq: &mut Request, args: &GetAttrArgs) -> Result<(), Status> {
@@ -129,7 +129,8 @@ async fn is_same(rq: &Request, given: &Fattr<'_>) -> Result<bool, Status> {
 /// SETATTR.
 pub(super) async fn setattr(rq: &mut Request, args: &SetAttrArgs<'_>) -> Result<(), Status> {
     let fh = rq.fh()?;
-    let attrs = decode::settable(&args.obj_attributes, &decode::SETATTR, rq.minor)?;
+    let named = owners::resolve(rq, &fh, &args.obj_attributes).await?;
+    let attrs = decode::settable(&args.obj_attributes, &decode::SETATTR, rq.minor, named)?;
     let fs = rq.writable(&fh)?.fs.clone();
     let cred = rq.cred(&fh);
     let file = if attrs.set.size.is_some() {

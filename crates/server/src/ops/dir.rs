@@ -8,7 +8,7 @@ use crate::attrs::decode;
 use crate::exports::Fh;
 use crate::ops::names;
 use crate::request::{Request, check_name};
-use crate::status;
+use crate::{owners, status};
 
 const GDD_UNAVAIL: u32 = 1;
 
@@ -17,7 +17,8 @@ pub(super) async fn create(rq: &mut Request, args: &CreateArgs<'_>) -> Result<()
     let dir = rq.fh()?;
     let kind = kind(&args.objtype)?;
     let name = check_name(args.objname)?;
-    let attrs = decode::settable(&args.createattrs, &decode::CREATE, rq.minor)?;
+    let named = owners::resolve(rq, &dir, &args.createattrs).await?;
+    let attrs = decode::settable(&args.createattrs, &decode::CREATE, rq.minor, named)?;
     let cred = rq.cred(&dir);
     let fs = &rq.writable(&dir)?.fs;
     let made = fs.make_node(&cred, &dir.node, name, kind, &attrs.set).await;

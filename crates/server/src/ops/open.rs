@@ -12,9 +12,10 @@ use holdfast_vfs::{File, OpenMode, SetAttr};
 use crate::attrs::decode;
 use crate::exports::Fh;
 use crate::ops::{lookup, names};
+use crate::owners::Resolved;
 use crate::request::{Request, check_name};
 use crate::state::{MakerGuard, OpenFiles, OpenRequest, State};
-use crate::status;
+use crate::{owners, status};
 
 /// What was found or made, before any state says that it is open.
 struct Target {
@@ -163,7 +164,14 @@ async fn create(
     mode: OpenMode,
 ) -> Result<Target, Status> {
     let name = check_name(name)?;
-    let (how, attrset, truncate) = create_how(how, rq.minor)?;
+    let named = match how {
+        CreateHow::Unchecked(attrs) | CreateHow::Guarded(attrs) => {
+            owners::resolve(rq, dir, attrs).await?
+        }
+        CreateHow::Exclusive41(with) => owners::resolve(rq, dir, &with.attrs).await?,
+        CreateHow::Exclusive(_) => Resolved::default(),
+    };
+    let (how, attrset, truncate) = create_how(how, rq.minor, named)?;
     let Ok(export) = rq.writable(dir) else {
         return create_read_only(rq, dir, name, mode, truncate).await;
     };
@@ -208,11 +216,12 @@ async fn create_read_only(
 fn create_how(
     how: &CreateHow<'_>,
     minor: u32,
+    named: Resolved,
 ) -> Result<(holdfast_vfs::CreateHow, Bitmap, bool), Status> {
     let verifier_bits = decode::CREATE.without(&decode::EXCLUSIVE_CREATE);
     Ok(match how {
         CreateHow::Unchecked(attrs) => {
-            let mut attrs = decode::settable(attrs, &decode::OPEN, minor)?;
+            let mut attrs = decode::settable(attrs, &decode::OPEN, minor, named)?;
             let truncate = attrs.set.size == Some(0);
             if truncate {
                 attrs.set.size = None;
@@ -220,7 +229,7 @@ fn create_how(
             (holdfast_vfs::CreateHow::Unchecked(attrs.set), attrs.mask, truncate)
         }
         CreateHow::Guarded(attrs) => {
-            let attrs = decode::settable(attrs, &decode::OPEN, minor)?;
+            let attrs = decode::settable(attrs, &decode::OPEN, minor, named)?;
             (holdfast_vfs::CreateHow::Guarded(attrs.set), attrs.mask, false)
         }
         CreateHow::Exclusive(verifier) => {
@@ -229,7 +238,7 @@ fn create_how(
             (how, verifier_bits, false)
         }
         CreateHow::Exclusive41(with) => {
-            let attrs = decode::settable(&with.attrs, &decode::EXCLUSIVE_CREATE, minor)?;
+            let attrs = decode::settable(&with.attrs, &decode::EXCLUSIVE_CREATE, minor, named)?;
             let (verifier, set) = (with.verf.0, attrs.set);
             let how = holdfast_vfs::CreateHow::Exclusive { verifier, attrs: set };
             (how, attrs.mask.union(&verifier_bits), false)
