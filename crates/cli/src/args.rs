@@ -79,7 +79,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "GID", value_parser = value_parser!(u32).range(of(&IDS)))]
     pub(crate) anongid: Option<u32>,
 
-    /// Event loops [default: 1]
+    /// Event loops [default: one for each CPU]
     #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(of(&LOOPS)))]
     pub(crate) loops: Option<u16>,
 

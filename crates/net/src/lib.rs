@@ -42,11 +42,14 @@
 mod config;
 mod conn;
 mod counters;
+mod cpus;
 mod event_loop;
 mod host;
 mod listener;
+mod load;
 mod mailbox;
 mod owner;
+mod placement;
 mod pool;
 mod queue;
 mod runtime;
@@ -60,6 +63,7 @@ mod world;
 
 pub use config::{Congestion, ListenError, Notice, RuntimeConfig, ServeConfig, StartError};
 pub use counters::{Counters, Snapshot};
+pub use placement::{Follow, Placement};
 pub use pool::Left;
 pub use runtime::Runtime;
 pub use service::{Service, StopReport};

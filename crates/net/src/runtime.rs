@@ -17,6 +17,7 @@ use crate::event_loop::{EventLoop, Setup};
 use crate::host::Shares;
 use crate::mailbox::Mailbox;
 use crate::owner::Owner;
+use crate::placement::Place;
 use crate::pool::{Left, Pool};
 use crate::service::Service;
 use crate::threads::Threads;
@@ -72,7 +73,8 @@ impl Runtime {
             (0..count).map(|_| Mailbox::new().map(Arc::new)).collect::<rustix::io::Result<_>>()?;
         let timers = Arc::new(Timers::new(Arc::downgrade(&mailboxes[0])));
         let mut loops = Vec::new();
-        for (at, mailbox) in mailboxes.iter().enumerate() {
+        let places = Place::of_all(config.placement, &mailboxes);
+        for ((at, mailbox), place) in mailboxes.iter().enumerate().zip(places) {
             loops.push(EventLoop::new(Setup {
                 mailbox: mailbox.clone(),
                 timers: (at == 0).then(|| timers.clone()),
@@ -82,6 +84,7 @@ impl Runtime {
                     send: config.send_timeout.as_secs(),
                 },
                 large_records: config.large_records.max(1),
+                place,
             })?);
         }
         let pool = Arc::new(Pool::new(config.prepare_thread.clone(), counters.clone()));
