@@ -202,8 +202,6 @@ impl Conn {
         }
         if flags.contains(EventFlags::IN) {
             self.read(around);
-            // The next one finds it in the CPU's cache.
-            self.talk.put_back(around.buffers);
         }
         self.settle(around);
     }
@@ -228,7 +226,6 @@ impl Conn {
             }
             self.flush(around);
             self.read(around);
-            self.talk.put_back(around.buffers);
             self.settle(around);
         }
     }
@@ -379,7 +376,9 @@ impl Conn {
     }
 
     /// Moves on to what follows, and tells epoll if that changes what is waited for.
-    fn settle(&mut self, around: &Around<'_>) {
+    fn settle(&mut self, around: &mut Around<'_>) {
+        // The next connection finds it in the CPU's cache.
+        self.talk.put_back(around.buffers);
         let wants_input = self.talk.wants_input();
         if !wants_input && self.talk.is_closing() {
             self.close(around.tick);

@@ -27,6 +27,8 @@ use crate::tasks::Tasks;
 use crate::timers::{NEVER, Timers};
 use crate::world::now;
 
+mod moves;
+
 /// Events taken from epoll at once.
 const EVENTS_MAX: usize = 64;
 /// How often time is looked after.
@@ -41,21 +43,6 @@ const LISTENERS: u64 = 2;
 const IDS: u64 = 1 << 32;
 
 const NO_WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
-
-/// What a connection sees of this loop, while the connections are borrowed as well.
-macro_rules! around {
-    ($event_loop:expr) => {
-        Around {
-            epoll: &$event_loop.epoll,
-            buffers: &mut $event_loop.buffers,
-            counters: &$event_loop.counters,
-            timeouts: $event_loop.timeouts,
-            tick: $event_loop.tick,
-        }
-    };
-}
-
-mod moves;
 
 /// How a loop is set up.
 pub(crate) struct Setup {
@@ -121,9 +108,13 @@ impl EventLoop {
         })
     }
 
+    /// Has this thread stay on the CPU of the loop, if it has one.
+    pub(crate) fn pin(&self) {
+        self.place.pin();
+    }
+
     /// Runs until the mailbox is closed.
     pub(crate) fn run(mut self) {
-        self.place.pin();
         let mut delivery = Delivery::default();
         let mut events = [MaybeUninit::uninit(); EVENTS_MAX];
         loop {
@@ -177,7 +168,13 @@ impl EventLoop {
         let Some(conn) = self.conns.get_mut(id) else { return };
         let was_parked = conn.is_parked();
         conn.owner().enter();
-        let mut around = around!(self);
+        let mut around = Around {
+            epoll: &self.epoll,
+            buffers: &mut self.buffers,
+            counters: &self.counters,
+            timeouts: self.timeouts,
+            tick: self.tick,
+        };
         let driven = catch_unwind(AssertUnwindSafe(|| drive(conn, &mut around)));
         if driven.is_err() {
             count(&self.counters.connections_panicked);

@@ -19,7 +19,8 @@ pub enum Placement {
     Fixed,
     /// On the loop of the CPU where its packets arrive: that one wakes up at no cost. There must be
     /// more than one loop, and one for each CPU on which the thread that starts the runtime may
-    /// run; each loop stays on its CPU then. Otherwise it is as [`Placement::Fixed`].
+    /// run; each loop stays on its CPU then, and so does a thread that a file system starts from a
+    /// loop. Otherwise it is as [`Placement::Fixed`].
     Follow(Follow),
     /// On the next loop after each record. For tests: this is not fast.
     Roam,
@@ -105,10 +106,8 @@ impl Place {
     /// The same, when the threads may run on these CPUs.
     fn on(placement: Placement, mailboxes: &[Arc<Mailbox>], cpus: &[usize]) -> Vec<Self> {
         let one_each = cpus.len() == mailboxes.len() && cpus.len() > 1;
-        let placement = match placement {
-            Placement::Follow(_) if !one_each => Placement::Fixed,
-            other => other,
-        };
+        let may_follow = one_each || !matches!(placement, Placement::Follow(_));
+        let placement = if may_follow { placement } else { Placement::Fixed };
         let seat = |(at, mailbox)| Seat {
             mailbox: Arc::downgrade(mailbox),
             load: Load::default(),

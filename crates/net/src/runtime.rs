@@ -112,6 +112,7 @@ impl Runtime {
         let prepare = config.prepare_thread.clone();
         let mut loops = self.inner.loops.lock().unwrap_or_else(PoisonError::into_inner);
         let handle = loops.threads.start(format!("holdfast-loop-{number}"), move || {
+            event_loop.pin();
             prepare();
             ready.keep(());
             event_loop.run();

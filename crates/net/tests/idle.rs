@@ -3,6 +3,8 @@
 
 mod common;
 
+use std::io::Write;
+
 use common::{Peer, null, start, with};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
@@ -47,7 +49,7 @@ fn ten_thousand_connections_between_two_calls_take_8_kib_each_at_most() {
         peers.push(peer);
     }
     let each = resident().saturating_sub(before) / count;
-    println!("{count} connections: {each} bytes each");
+    let _ = writeln!(std::io::stdout(), "{count} connections: {each} bytes each");
     assert!(each <= BYTES_MAX, "each of {count} connections takes {each} bytes");
     peers.iter_mut().for_each(call);
     assert!(service.stop().is_clean());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use holdfast_base::Id;
 
 use super::EventLoop;
-use crate::conn::{Around, Conn};
+use crate::conn::Conn;
 use crate::counters::count;
 use crate::mailbox::{Mail, Mailbox};
 use crate::world::now;
@@ -23,8 +23,9 @@ impl EventLoop {
 
     /// Hands a connection over, unless it has to stay for now.
     fn send_away(&mut self, id: Id<Conn>, to: &Arc<Mailbox>) {
-        let Some(conn) = self.conns.get_mut(id) else { return };
-        if !conn.leave(to, &mut around!(self)) {
+        let mut leaves = false;
+        self.with_conn(id, |conn, around| leaves = conn.leave(to, around));
+        if !leaves {
             return;
         }
         let Some(conn) = self.conns.remove(id) else { return };

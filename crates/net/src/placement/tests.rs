@@ -1,6 +1,10 @@
 //! The rules, with CPUs and loads as one likes.
 
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+
 use super::*;
+use crate::mailbox::Delivery;
 
 /// The CPUs of three loops.
 const CPUS: [usize; 3] = [2, 4, 7];
@@ -78,27 +82,28 @@ fn without_a_loop_for_each_cpu_nothing_moves() {
     }
 }
 
-/// What a peer's CPU may be for the kernel: unknown, and one of nobody's.
+/// What the kernel may say: nothing, and CPUs of nobody, of this loop and of another one.
 #[test]
 fn a_cpu_without_a_loop_draws_no_connection() {
-    let (place, mailboxes) = first(&CPUS);
-    let (socket, _peer) = std::os::unix::net::UnixStream::pair().expect("a pair of sockets");
-    let socket = std::os::fd::AsFd::as_fd(&socket);
-    let asks: [(fn(BorrowedFd<'_>) -> Option<usize>, _); 4] =
-        [(|_| None, None), (|_| Some(3), None), (|_| Some(2), None), (|_| Some(7), Some(2))];
-    for (incoming_cpu, to) in asks {
-        let placement = Placement::Follow(Follow { incoming_cpu, ..rules() });
-        let mut place = Place::on(placement, &mailboxes, &CPUS).swap_remove(place.here);
-        let chosen = place.choose(&look(64), true, Some(socket));
-        let at = chosen.and_then(|mailbox| mailboxes.iter().position(|m| Arc::ptr_eq(m, &mailbox)));
-        // Loops that do not run seem stuck, unless they sleep.
-        assert_eq!(at, None);
-        for mailbox in &mailboxes {
-            mailbox.take(&mut crate::mailbox::Delivery::default());
-        }
-        let chosen = place.choose(&look(64), true, Some(socket));
-        let at = chosen.and_then(|mailbox| mailboxes.iter().position(|m| Arc::ptr_eq(m, &mailbox)));
-        assert_eq!(at, to);
-        mailboxes.iter().for_each(|mailbox| mailbox.awake());
+    assert_eq!(chosen(|_| None), None);
+    assert_eq!(chosen(|_| Some(3)), None);
+    assert_eq!(chosen(|_| Some(2)), None);
+    assert_eq!(chosen(|_| Some(7)), Some(2));
+}
+
+/// Where the first of three loops sends a connection when the others sleep.
+fn chosen(incoming_cpu: fn(BorrowedFd<'_>) -> Option<usize>) -> Option<usize> {
+    let (_, mailboxes) = first(&CPUS);
+    let placement = Placement::Follow(Follow { incoming_cpu, ..rules() });
+    let mut place = Place::on(placement, &mailboxes, &CPUS).swap_remove(0);
+    let (socket, _peer) = UnixStream::pair().expect("a pair of sockets");
+    let mut choose = || {
+        let chosen = place.choose(&look(64), true, Some(socket.as_fd()))?;
+        mailboxes.iter().position(|mailbox| Arc::ptr_eq(mailbox, &chosen))
+    };
+    assert_eq!(choose(), None, "those that neither sleep nor measure are stuck");
+    for mailbox in &mailboxes {
+        mailbox.take(&mut Delivery::default());
     }
+    choose()
 }
