@@ -120,6 +120,11 @@ impl Place {
         (0..mailboxes.len()).map(place).collect()
     }
 
+    /// Whether the loop stays on a CPU.
+    pub(crate) fn is_pinned(&self) -> bool {
+        self.all.seats[self.here].cpu.is_some()
+    }
+
     /// Has this thread stay on the loop's CPU, if it has one.
     pub(crate) fn pin(&self) {
         if let Some(cpu) = self.all.seats[self.here].cpu {

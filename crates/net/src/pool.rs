@@ -36,7 +36,7 @@ pub struct Left {
 pub(crate) struct Pool {
     queue: Arc<Queue>,
     prepare: Arc<dyn Fn() + Send + Sync>,
-    /// Where the thread that made it may run, if that is known.
+    /// Where threads run, if not where the thread does that starts them.
     cpus: Option<Cpus>,
     state: Mutex<State>,
     /// One at a time changes the number of threads.
@@ -58,10 +58,14 @@ impl State {
 }
 
 impl Pool {
-    /// A pool without threads.
-    pub(crate) fn new(prepare: Arc<dyn Fn() + Send + Sync>, counters: Arc<Counters>) -> Self {
+    /// A pool without threads. They are to run on these CPUs, if it is not where the thread runs
+    /// that starts them.
+    pub(crate) fn new(
+        prepare: Arc<dyn Fn() + Send + Sync>,
+        cpus: Option<Cpus>,
+        counters: Arc<Counters>,
+    ) -> Self {
         let queue = Arc::new(Queue::new(counters));
-        let cpus = Cpus::own();
         Self { queue, prepare, cpus, state: Mutex::default(), turn: Turn::default() }
     }
 

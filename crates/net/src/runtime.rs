@@ -13,6 +13,7 @@ use holdfast_server::Builder;
 use crate::config::{RuntimeConfig, ServeConfig, StartError};
 use crate::conn::Timeouts;
 use crate::counters::{Counters, Snapshot};
+use crate::cpus::Cpus;
 use crate::event_loop::{EventLoop, Setup};
 use crate::host::Shares;
 use crate::mailbox::Mailbox;
@@ -74,6 +75,8 @@ impl Runtime {
         let timers = Arc::new(Timers::new(Arc::downgrade(&mailboxes[0])));
         let mut loops = Vec::new();
         let places = Place::of_all(config.placement, &mailboxes);
+        // A loop that stays on its CPU starts threads for services.
+        let cpus = if places[0].is_pinned() { Cpus::own() } else { None };
         for ((at, mailbox), place) in mailboxes.iter().enumerate().zip(places) {
             loops.push(EventLoop::new(Setup {
                 mailbox: mailbox.clone(),
@@ -87,7 +90,7 @@ impl Runtime {
                 place,
             })?);
         }
-        let pool = Arc::new(Pool::new(config.prepare_thread.clone(), counters.clone()));
+        let pool = Arc::new(Pool::new(config.prepare_thread.clone(), cpus, counters.clone()));
         let (next_owner, threads) = (AtomicU64::new(1), Mutex::default());
         let inner = Inner { mailboxes, timers, pool, counters, next_owner, loops: threads };
         let runtime = Self { inner: Arc::new(inner) };
