@@ -17,6 +17,9 @@ const TESTS: [&str; 2] = ["test", "--workspace"];
 const SHUTTLE: [&str; 7] =
     ["test", "--package", "holdfast-server", "--features", "shuttle", "--test", "shuttle"];
 
+/// Connections go on to another event loop after each record.
+const ROAMING: [&str; 3] = ["test", "--package", "holdfast-net"];
+
 /// The simulator over as many seeds as there is time for; the soak has more.
 const SIM: [&str; 7] = ["run", "--release", "--package", "holdfast-sim", "--", "--runs", "500"];
 
@@ -50,6 +53,7 @@ pub(crate) fn main(args: &[String]) -> Outcome {
         Step { name: "power-loss", run: power_loss },
     ]);
     let threads = [
+        Step { name: "roaming", run: || cargo(&ROAMING, &[("HOLDFAST_TEST_ROAM", "1")]) },
         Step { name: "shuttle", run: || cargo(&SHUTTLE, &[]) },
         Step { name: "simulator", run: || cargo(&SIM, &[]) },
     ];

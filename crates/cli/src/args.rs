@@ -83,7 +83,7 @@ pub(crate) struct ServeArgs {
     #[arg(long)]
     pub(crate) noxdev: bool,
 
-    /// Event loops [default: 1]
+    /// Event loops [default: one for each CPU]
     #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(of(&LOOPS)))]
     pub(crate) loops: Option<u16>,
 

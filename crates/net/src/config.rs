@@ -4,11 +4,14 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use holdfast_server::{CrashRecord, StartError as ServerError};
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
+
+use crate::placement::{Follow, Placement};
 
 /// The most connections, where the process may have descriptors enough.
 const CONNECTIONS_MAX: usize = 65_536;
@@ -22,6 +25,8 @@ const STOP_BUDGET: Duration = Duration::from_secs(30);
 pub struct RuntimeConfig {
     /// How many event loops; at least one.
     pub loops: usize,
+    /// On which of them a connection lives.
+    pub placement: Placement,
     /// How many threads for work that may block there are besides those that services bring. With
     /// none, work that may block is refused while no service is up.
     pub threads: usize,
@@ -36,10 +41,12 @@ pub struct RuntimeConfig {
 }
 
 impl Default for RuntimeConfig {
-    /// One loop, one thread.
+    /// A loop for each CPU that the process may use, with connections that follow their packets;
+    /// one thread.
     fn default() -> Self {
         Self {
-            loops: 1,
+            loops: available_parallelism().map_or(1, usize::from),
+            placement: Placement::Follow(Follow::default()),
             threads: 1,
             large_records: 128,
             record_timeout: Duration::from_secs(30),
@@ -53,6 +60,7 @@ impl fmt::Debug for RuntimeConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RuntimeConfig")
             .field("loops", &self.loops)
+            .field("placement", &self.placement)
             .field("threads", &self.threads)
             .field("large_records", &self.large_records)
             .finish_non_exhaustive()
@@ -83,7 +91,7 @@ pub struct ServeConfig {
 impl Default for ServeConfig {
     /// Listens nowhere; 4 threads and 2 per CPU; 30 s for a stop.
     fn default() -> Self {
-        let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+        let cpus = available_parallelism().map_or(1, usize::from);
         Self {
             listen: Vec::new(),
             threads: 4 + 2 * cpus,

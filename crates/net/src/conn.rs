@@ -1,9 +1,9 @@
 //! One connection on its loop: a socket, its conversation, and what of both is wanted from epoll.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
-use holdfast_base::Id;
+use holdfast_base::{Id, Instant};
 use holdfast_proto::rpc::Buffers;
 use holdfast_server::Connection;
 use rustix::event::epoll::{self, EventData, EventFlags};
@@ -12,8 +12,9 @@ use rustix::net::{RecvFlags, Shutdown, recv, shutdown};
 
 use crate::counters::{Counters, count};
 use crate::listener::{Accepted, Permit};
-use crate::mailbox::Signal;
+use crate::mailbox::{Mailbox, Signal, Woken};
 use crate::owner::Owner;
+use crate::placement::Look;
 use crate::send::{Sent, send_all};
 
 /// Receives per wake-up, so that others get their turn.
@@ -81,6 +82,11 @@ pub(crate) struct Conn {
     /// The calls that had arrived, and the tick, when the record that arrives now was begun.
     calls: u64,
     began: u64,
+    /// Wake-ups since its loop asked where its packets arrive, and the calls that had arrived then.
+    wakeups: u32,
+    looked: u64,
+    /// When it came to this loop, if it came from another one.
+    moved: Instant,
     owner: Owner,
     _permit: Permit,
 }
@@ -102,6 +108,9 @@ impl Conn {
             sent: tick,
             calls: 0,
             began: tick,
+            wakeups: 0,
+            looked: 0,
+            moved: Instant::from_ns(0),
             owner,
             _permit: permit,
         }
@@ -116,6 +125,55 @@ impl Conn {
             self.lose();
         }
         self.settle(around);
+    }
+
+    /// Takes it out of its loop, unless that would cut something in two: from now on nothing wakes
+    /// it until it is [there](Self::arrive).
+    pub(crate) fn leave(&mut self, to: &Arc<Mailbox>, around: &mut Around<'_>) -> bool {
+        let is_settled = self.phase == Phase::Open && !self.parked && !self.blocked;
+        if !is_settled || !self.talk.can_move() {
+            return false;
+        }
+        let Some(socket) = &self.socket else { return false };
+        if epoll::delete(around.epoll, socket).is_err() {
+            return false;
+        }
+        self.talk.put_back(around.buffers);
+        self.signal.leave(Arc::downgrade(to));
+        // Ages travel, ticks are the loop's own.
+        for at in [&mut self.heard, &mut self.sent, &mut self.began] {
+            *at = around.tick.saturating_sub(*at);
+        }
+        true
+    }
+
+    /// Goes on where it has moved to.
+    pub(crate) fn arrive(&mut self, id: Id<Self>, now: Instant, around: &mut Around<'_>) {
+        for age in [&mut self.heard, &mut self.sent, &mut self.began] {
+            *age = around.tick.saturating_sub(*age);
+        }
+        self.moved = now;
+        self.signal.aim(Woken::Conn(id));
+        self.register(id, around);
+        // Whatever was woken on the way.
+        self.resume(around);
+    }
+
+    /// Counts a wake-up. What was asked for since the last look, at every so many of them.
+    pub(crate) fn count_wakeup(&mut self, look_every: u32) -> Option<Look> {
+        self.wakeups += 1;
+        if self.wakeups < look_every {
+            return None;
+        }
+        let calls = self.talk.calls();
+        let look = Look { wakeups: self.wakeups, calls: calls - self.looked, moved: self.moved };
+        (self.wakeups, self.looked) = (0, calls);
+        Some(look)
+    }
+
+    /// Its socket, while there is one.
+    pub(crate) fn socket(&self) -> Option<BorrowedFd<'_>> {
+        self.socket.as_ref().map(AsFd::as_fd)
     }
 
     /// The service it belongs to.
@@ -318,7 +376,9 @@ impl Conn {
     }
 
     /// Moves on to what follows, and tells epoll if that changes what is waited for.
-    fn settle(&mut self, around: &Around<'_>) {
+    fn settle(&mut self, around: &mut Around<'_>) {
+        // The next connection finds it in the CPU's cache.
+        self.talk.put_back(around.buffers);
         let wants_input = self.talk.wants_input();
         if !wants_input && self.talk.is_closing() {
             self.close(around.tick);

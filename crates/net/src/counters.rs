@@ -42,6 +42,8 @@ counters! {
     reads_paused,
     /// Times that a connection waited for a large receive buffer.
     buffer_waits,
+    /// Times that a connection moved to another event loop.
+    connections_moved,
     /// Connections closed because the peer took none of its replies.
     sends_stalled,
     /// Connections dropped because driving them panicked.

@@ -22,9 +22,12 @@ use crate::counters::{Counters, count};
 use crate::listener::{Accepted, Listener};
 use crate::mailbox::{Delivery, Mail, Mailbox, Taken, Woken};
 use crate::owner::Owner;
+use crate::placement::Place;
 use crate::tasks::Tasks;
 use crate::timers::{NEVER, Timers};
 use crate::world::now;
+
+mod moves;
 
 /// Events taken from epoll at once.
 const EVENTS_MAX: usize = 64;
@@ -49,6 +52,7 @@ pub(crate) struct Setup {
     pub(crate) counters: Arc<Counters>,
     pub(crate) timeouts: Timeouts,
     pub(crate) large_records: usize,
+    pub(crate) place: Place,
 }
 
 /// A loop.
@@ -70,6 +74,7 @@ pub(crate) struct EventLoop {
     parked: VecDeque<Id<Conn>>,
     buffers: Buffers,
     tasks: Tasks,
+    place: Place,
 }
 
 impl EventLoop {
@@ -99,7 +104,13 @@ impl EventLoop {
             parked: VecDeque::new(),
             buffers: Connection::buffers(setup.large_records),
             tasks,
+            place: setup.place,
         })
+    }
+
+    /// Has this thread stay on the CPU of the loop, if it has one.
+    pub(crate) fn pin(&self) {
+        self.place.pin();
     }
 
     /// Runs until the mailbox is closed.
@@ -135,9 +146,11 @@ impl EventLoop {
         match data {
             MAILBOX => {}
             TIMER => self.handle_timer(),
-            IDS.. => self.with_conn(Id::from_bits(data), |conn, around| {
-                conn.handle_event(flags, around);
-            }),
+            IDS.. => {
+                let id = Id::from_bits(data);
+                self.with_conn(id, |conn, around| conn.handle_event(flags, around));
+                self.look_after(id);
+            }
             LISTENERS.. => {
                 let at = (data - LISTENERS) as usize;
                 if let Some(Some(listener)) = self.listeners.get_mut(at) {
@@ -176,7 +189,12 @@ impl EventLoop {
 
     fn remove(&mut self, id: Id<Conn>) {
         let conn = self.conns.remove(id);
-        if catch_unwind(AssertUnwindSafe(|| drop(conn))).is_err() {
+        self.contained(|| drop(conn));
+    }
+
+    /// Runs what may drop a connection, and with it foreign code.
+    fn contained(&self, run: impl FnOnce()) {
+        if catch_unwind(AssertUnwindSafe(run)).is_err() {
             count(&self.counters.connections_panicked);
         }
     }
@@ -186,6 +204,7 @@ impl EventLoop {
             match mail {
                 Mail::Listen(listeners) => self.listen(listeners),
                 Mail::Accepted(accepted) => self.add(*accepted),
+                Mail::Moved(conn) => self.take_in(*conn),
                 Mail::Task(owner, future) => self.tasks.add(owner, future),
                 Mail::Unlisten(owner, done) => {
                     self.unlisten(owner);
@@ -195,7 +214,10 @@ impl EventLoop {
         }
         for woken in delivery.woken.drain(..) {
             match woken {
-                Woken::Conn(id) => self.with_conn(id, Conn::resume),
+                Woken::Conn(id) => {
+                    self.with_conn(id, Conn::resume);
+                    self.look_after(id);
+                }
                 Woken::Task(id) => self.tasks.poll(id),
             }
         }
@@ -266,6 +288,7 @@ impl EventLoop {
 
     fn handle_tick(&mut self) {
         self.tick += 1;
+        self.place.sample(now());
         let active = self.active;
         for at in 0..self.listeners.len() {
             if self.listeners[at].as_ref().is_some_and(|listener| listener.paused) {
@@ -308,7 +331,8 @@ impl EventLoop {
             self.remove(id);
         }
         self.tasks.clear();
-        let rest = self.mailbox.leftovers();
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(rest)));
+        for mail in self.mailbox.leftovers().mail {
+            self.contained(|| drop(mail));
+        }
     }
 }

@@ -2,7 +2,8 @@
 //! is bytes in, bytes out, and [`holdfast_server`] makes sense of them.
 //!
 //! - An *event loop* is one thread with an epoll set of its own. It owns connections and tasks:
-//!   they are touched by that thread alone, and reached from others only through its mailbox.
+//!   they are touched by that thread alone, and reached from others only through its mailbox. A
+//!   connection may go on to another loop, between two records, as mail: see [`Placement`].
 //! - The *pool* is the threads that may block.
 //! - A [`Runtime`] is loops and a pool. A [`Service`] is one server on it: listeners, threads, and
 //!   one instance after the other. When [`Service::stop`] has returned nothing of it runs or is
@@ -35,18 +36,22 @@
 //!
 //! ```text
 //! pool
-//!   timers | a loop's mailbox | the pool's queue | a thread group's count | a promise | a turn
+//!   timers | a signal's aim | a loop's mailbox | the pool's queue | a thread group's count |
+//!   a promise | a turn
 //! ```
 #![forbid(unsafe_code)]
 
 mod config;
 mod conn;
 mod counters;
+mod cpus;
 mod event_loop;
 mod host;
 mod listener;
+mod load;
 mod mailbox;
 mod owner;
+mod placement;
 mod pool;
 mod queue;
 mod runtime;
@@ -60,6 +65,7 @@ mod world;
 
 pub use config::{Congestion, ListenError, Notice, RuntimeConfig, ServeConfig, StartError};
 pub use counters::{Counters, Snapshot};
+pub use placement::{Follow, Placement};
 pub use pool::Left;
 pub use runtime::Runtime;
 pub use service::{Service, StopReport};

@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Wake;
 
 use holdfast_base::{BoxFuture, Closed, Id};
@@ -25,6 +25,8 @@ pub(crate) enum Mail {
     Listen(Vec<Listener>),
     /// A connection for this loop.
     Accepted(Box<Accepted>),
+    /// A connection that another loop had.
+    Moved(Box<Conn>),
     /// Poll this from now on.
     Task(Owner, BoxFuture<'static, ()>),
     /// Close the listeners of a service, and say so.
@@ -151,6 +153,11 @@ impl Mailbox {
         Taken::Some
     }
 
+    /// Whether the loop sleeps, as far as one can tell from elsewhere.
+    pub(crate) fn is_asleep(&self) -> bool {
+        self.asleep.load(Ordering::Relaxed)
+    }
+
     /// The loop is awake: it will look here before it sleeps.
     pub(crate) fn awake(&self) {
         self.asleep.store(false, Ordering::Relaxed);
@@ -163,38 +170,58 @@ impl Mailbox {
 }
 
 /// Wakes one connection or task of a loop, however often it is raised meanwhile. It may outlive
-/// both.
+/// both, and what it wakes may move to another loop.
 pub(crate) struct Signal {
-    mailbox: Weak<Mailbox>,
-    target: OnceLock<Woken>,
-    raised: AtomicBool,
+    aim: Mutex<Aim>,
     counters: Arc<Counters>,
+}
+
+struct Aim {
+    mailbox: Weak<Mailbox>,
+    target: Option<Woken>,
+    raised: bool,
 }
 
 impl Signal {
     /// A signal that wakes nothing yet.
     pub(crate) const fn new(mailbox: Weak<Mailbox>, counters: Arc<Counters>) -> Self {
-        Self { mailbox, target: OnceLock::new(), raised: AtomicBool::new(false), counters }
+        let aim = Mutex::new(Aim { mailbox, target: None, raised: false });
+        Self { aim, counters }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Aim> {
+        self.aim.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Says what is woken.
     pub(crate) fn aim(&self, target: Woken) {
-        let _ = self.target.set(target);
+        self.lock().target = Some(target);
+    }
+
+    /// What is woken leaves for the loop behind this mailbox. Nothing is woken until it is there,
+    /// has aimed again and lowered the signal: then it is to look after everything by itself.
+    pub(crate) fn leave(&self, mailbox: Weak<Mailbox>) {
+        let mut aim = self.lock();
+        (aim.mailbox, aim.target) = (mailbox, None);
     }
 
     /// What raised the signal is about to be looked after.
     pub(crate) fn lower(&self) {
-        self.raised.swap(false, Ordering::AcqRel);
+        self.lock().raised = false;
     }
 
-    /// Wakes it.
+    /// Wakes it. One look at everything: had it moved between two, a wake-up for the old loop
+    /// would stand in the way of all later ones.
     pub(crate) fn raise(&self) {
-        let Some(target) = self.target.get() else { return };
-        if self.raised.swap(true, Ordering::AcqRel) {
+        let mut aim = self.lock();
+        let Some(target) = aim.target else { return };
+        if std::mem::replace(&mut aim.raised, true) {
             return;
         }
-        match self.mailbox.upgrade() {
-            Some(mailbox) => mailbox.wake(*target),
+        let mailbox = aim.mailbox.upgrade();
+        drop(aim);
+        match mailbox {
+            Some(mailbox) => mailbox.wake(target),
             None => count(&self.counters.wakes_late),
         }
     }
@@ -213,5 +240,39 @@ impl Wake for Signal {
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.raise();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn woken(mailbox: &Mailbox) -> usize {
+        let mut delivery = Delivery::default();
+        mailbox.take(&mut delivery);
+        delivery.woken.len()
+    }
+
+    #[test]
+    fn what_moves_is_woken_where_it_went_and_as_often_as_before() {
+        let [old, new] = [(); 2].map(|()| Arc::new(Mailbox::new().expect("an eventfd")));
+        let signal = Signal::new(Arc::downgrade(&old), Arc::default());
+        let at = |bits| Woken::Conn(Id::from_bits(bits));
+        signal.aim(at(1 << 32));
+        signal.raise();
+        signal.raise();
+        assert_eq!((woken(&old), woken(&new)), (1, 0));
+        // Raised once more, as far as anybody knows, when it leaves.
+        signal.leave(Arc::downgrade(&new));
+        signal.raise();
+        assert_eq!((woken(&old), woken(&new)), (0, 0), "it looks for itself when it arrives");
+        signal.aim(at(2 << 32));
+        signal.lower();
+        signal.raise();
+        assert_eq!((woken(&old), woken(&new)), (0, 1));
+        drop(new);
+        signal.lower();
+        signal.raise();
+        assert_eq!(signal.counters.snapshot().wakes_late, 1);
     }
 }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use holdfast_base::World;
 
 use crate::counters::Counters;
+use crate::cpus::Cpus;
 use crate::owner::Owner;
 use crate::queue::{Queue, WorkerId};
 use crate::threads::Threads;
@@ -35,6 +36,8 @@ pub struct Left {
 pub(crate) struct Pool {
     queue: Arc<Queue>,
     prepare: Arc<dyn Fn() + Send + Sync>,
+    /// Where threads run, if not where the thread does that starts them.
+    cpus: Option<Cpus>,
     state: Mutex<State>,
     /// One at a time changes the number of threads.
     turn: Turn,
@@ -55,10 +58,15 @@ impl State {
 }
 
 impl Pool {
-    /// A pool without threads.
-    pub(crate) fn new(prepare: Arc<dyn Fn() + Send + Sync>, counters: Arc<Counters>) -> Self {
+    /// A pool without threads. They are to run on these CPUs, if it is not where the thread runs
+    /// that starts them.
+    pub(crate) fn new(
+        prepare: Arc<dyn Fn() + Send + Sync>,
+        cpus: Option<Cpus>,
+        counters: Arc<Counters>,
+    ) -> Self {
         let queue = Arc::new(Queue::new(counters));
-        Self { queue, prepare, state: Mutex::default(), turn: Turn::default() }
+        Self { queue, prepare, cpus, state: Mutex::default(), turn: Turn::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -171,7 +179,10 @@ impl Pool {
         state.next += 1;
         let id = WorkerId(state.next);
         let (queue, prepare) = (self.queue.clone(), self.prepare.clone());
+        let cpus = self.cpus;
         let handle = state.threads.start(format!("holdfast-pool-{}", id.0), move || {
+            // A loop that stays on its CPU may have started it.
+            cpus.iter().for_each(Cpus::enter);
             prepare();
             if queue.join(id) {
                 ready.keep(());

@@ -13,10 +13,12 @@ use holdfast_server::Builder;
 use crate::config::{RuntimeConfig, ServeConfig, StartError};
 use crate::conn::Timeouts;
 use crate::counters::{Counters, Snapshot};
+use crate::cpus::Cpus;
 use crate::event_loop::{EventLoop, Setup};
 use crate::host::Shares;
 use crate::mailbox::Mailbox;
 use crate::owner::Owner;
+use crate::placement::Place;
 use crate::pool::{Left, Pool};
 use crate::service::Service;
 use crate::threads::Threads;
@@ -72,7 +74,10 @@ impl Runtime {
             (0..count).map(|_| Mailbox::new().map(Arc::new)).collect::<rustix::io::Result<_>>()?;
         let timers = Arc::new(Timers::new(Arc::downgrade(&mailboxes[0])));
         let mut loops = Vec::new();
-        for (at, mailbox) in mailboxes.iter().enumerate() {
+        let places = Place::of_all(config.placement, &mailboxes);
+        // A loop that stays on its CPU starts threads for services.
+        let cpus = if places[0].is_pinned() { Cpus::own() } else { None };
+        for ((at, mailbox), place) in mailboxes.iter().enumerate().zip(places) {
             loops.push(EventLoop::new(Setup {
                 mailbox: mailbox.clone(),
                 timers: (at == 0).then(|| timers.clone()),
@@ -82,9 +87,10 @@ impl Runtime {
                     send: config.send_timeout.as_secs(),
                 },
                 large_records: config.large_records.max(1),
+                place,
             })?);
         }
-        let pool = Arc::new(Pool::new(config.prepare_thread.clone(), counters.clone()));
+        let pool = Arc::new(Pool::new(config.prepare_thread.clone(), cpus, counters.clone()));
         let (next_owner, threads) = (AtomicU64::new(1), Mutex::default());
         let inner = Inner { mailboxes, timers, pool, counters, next_owner, loops: threads };
         let runtime = Self { inner: Arc::new(inner) };
@@ -109,6 +115,7 @@ impl Runtime {
         let prepare = config.prepare_thread.clone();
         let mut loops = self.inner.loops.lock().unwrap_or_else(PoisonError::into_inner);
         let handle = loops.threads.start(format!("holdfast-loop-{number}"), move || {
+            event_loop.pin();
             prepare();
             ready.keep(());
             event_loop.run();

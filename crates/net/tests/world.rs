@@ -71,7 +71,8 @@ fn a_task_that_panics_takes_nobody_with_it() {
     world.spawn(Box::pin(async { panic!("as it was told to") })).unwrap();
     world.spawn(Box::pin(async move { tell.send(()).unwrap() })).unwrap();
     next(&told);
-    assert_eq!(service.runtime().counters().tasks_panicked, 1);
+    // Another loop may have had it.
+    wait_until(|| service.runtime().counters().tasks_panicked == 1);
     assert!(service.stop().is_clean());
 }
 

@@ -87,6 +87,21 @@ impl Rig {
         ticks
     }
 
+    /// Hands the connection over to a loop that counts other ticks.
+    fn move_to(&mut self, tick: u64) -> bool {
+        let mailbox = Arc::new(Mailbox::new().expect("an eventfd"));
+        let mut left = false;
+        self.drive(|conn, around| left = conn.leave(&mailbox, around));
+        if left {
+            self.tick = tick;
+            self.epoll = epoll::create(CreateFlags::CLOEXEC).expect("an epoll set");
+            self.buffers = Connection::buffers(4);
+            let id = Id::from_bits(self.conn.data);
+            self.drive(|conn, around| conn.arrive(id, Instant::from_ns(1), around));
+        }
+        left
+    }
+
     fn stalled(&self) -> u64 {
         self.instance.counters().connections_stalled
     }
@@ -156,4 +171,39 @@ fn a_connection_without_a_session_is_closed_when_it_is_silent() {
     assert_eq!(rig.pass(2), 0);
     assert_eq!(rig.stalled(), 0, "it did nothing wrong");
     assert!(rig.peer_is_closed_after(5));
+}
+
+#[test]
+fn a_connection_moves_between_records_only() {
+    let mut rig = Rig::new();
+    assert!(rig.move_to(1));
+    rig.send(&null()[..20]);
+    assert!(!rig.move_to(1), "a part of a record is in this loop's buffer");
+    rig.send(&null()[20..]);
+    assert!(rig.move_to(1));
+    rig.send(&null());
+    assert!(!rig.peer_is_closed_after(2));
+}
+
+#[test]
+fn what_arrives_on_the_way_is_seen_where_it_went() {
+    let mut rig = Rig::new();
+    rig.peer.write_all(&null()).expect("the socket has room");
+    assert!(rig.move_to(1));
+    let mut events = [const { std::mem::MaybeUninit::uninit() }; 4];
+    let (ready, _) = epoll::wait(&rig.epoll, &mut events[..], None).expect("epoll answers");
+    assert_eq!(ready.iter().map(|event| event.data.u64()).collect::<Vec<_>>(), [rig.conn.data]);
+}
+
+#[test]
+fn a_connection_takes_its_age_along() {
+    // An age from before the loop began is cut.
+    for (before, after, rest) in [(1000, 5, SILENT_TICKS - 5), (5, 1000, 4)] {
+        let mut rig = Rig::new();
+        rig.tick = before;
+        rig.send(&null());
+        assert_eq!(rig.pass(SILENT_TICKS - 4), SILENT_TICKS - 4);
+        assert!(rig.move_to(after));
+        assert_eq!(rig.pass(200), rest, "from {before} to {after}");
+    }
 }

@@ -12,12 +12,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_base::World;
-use holdfast_net::{Runtime, RuntimeConfig, ServeConfig, Service};
+use holdfast_net::{Placement, Runtime, RuntimeConfig, ServeConfig, Service};
 use holdfast_vfs::memfs::{MemFs, MemFsOptions};
 use holdfast_vfs::{FileSystem, Fsid};
 
 /// Longer than anything here takes: a test that waits so long has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Set: connections go on to another loop after each record, whatever the test asks for.
+const ROAM: &str = "HOLDFAST_TEST_ROAM";
 
 /// What a runtime and its one service are started with.
 pub(crate) type Setup = (RuntimeConfig, ServeConfig);
@@ -30,10 +33,14 @@ pub(crate) fn config() -> Setup {
 /// The same, with a change.
 pub(crate) fn with(change: impl FnOnce(&mut RuntimeConfig, &mut ServeConfig)) -> Setup {
     let listen = vec![(Ipv4Addr::LOCALHOST, 0).into()];
-    let mut runtime = RuntimeConfig { threads: 0, ..RuntimeConfig::default() };
+    let mut runtime = RuntimeConfig { loops: 1, threads: 0, ..RuntimeConfig::default() };
     let mut serve =
         ServeConfig { listen, threads: 2, stop_budget: PATIENCE, ..ServeConfig::default() };
     change(&mut runtime, &mut serve);
+    if std::env::var_os(ROAM).is_some() {
+        runtime.loops = runtime.loops.max(2);
+        runtime.placement = Placement::Roam;
+    }
     (runtime, serve)
 }
 

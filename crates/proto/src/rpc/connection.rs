@@ -229,6 +229,12 @@ impl<T> Connection<T> {
         self.refusals
     }
 
+    /// Gives the receive buffer back while nothing is in it: others may have it until the next
+    /// bytes come.
+    pub fn put_back(&mut self, pool: &mut Buffers) {
+        self.reader.idle(pool);
+    }
+
     /// Gives back memory that an idle connection does not need.
     pub fn idle(&mut self, pool: &mut Buffers) {
         self.reader.idle(pool);

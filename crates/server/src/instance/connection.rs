@@ -32,6 +32,8 @@ use crate::state::ConnectionBinding;
 const RPC_HEADER_BYTES: usize = 1024;
 /// Bytes of the largest record taken.
 const RECORD_BYTES: usize = limits::REQUEST_BYTES as usize + RPC_HEADER_BYTES;
+/// Bytes of a record that is in no large buffer, whatever its marks.
+const SMALL_MAX: usize = rpc::SLAB_BYTES - 1024;
 /// Compounds of one connection that wait for a file system, beyond which no more input is taken.
 const WAITING_MAX: usize = 256;
 /// Bytes of unsent replies, beyond which no more input is taken.
@@ -68,6 +70,8 @@ struct Waiting {
     place: Box<dyn Place>,
     /// The most bytes that its reply can have.
     owed: usize,
+    /// Its record may be in one of the loop's large buffers.
+    is_large: bool,
     /// A stop waits for it, and names it.
     _ticket: Option<Ticket>,
 }
@@ -253,8 +257,9 @@ impl Connection {
                 let _ticket = self.server.enter(place.progress().clone());
                 let bytes = record.bytes();
                 let owed = compound::reply_bytes(&bytes[bytes.len() - args..]);
+                let is_large = bytes.len() > SMALL_MAX;
                 self.owed += owed;
-                let _ = self.waiting.insert(Waiting { xid, place, owed, _ticket });
+                let _ = self.waiting.insert(Waiting { xid, place, owed, is_large, _ticket });
             }
             Ran::Panicked(panic) => self.panicked(xid, place.progress(), &*panic),
         }
@@ -350,6 +355,14 @@ impl Connection {
         self.waiting.is_empty()
     }
 
+    /// Whether it may go on with the receive buffers of another loop: it is between two records,
+    /// and has nothing to send. Compounds may wait, but none whose record keeps a large buffer
+    /// from the other connections of this loop: they would not be told when it is free.
+    pub fn can_move(&self) -> bool {
+        let is_between = !self.is_partial() && !self.is_behind && self.rpc.pending() == 0;
+        is_between && self.waiting.iter().all(|(_, waiting)| !waiting.is_large)
+    }
+
     /// Whether a part of a record has arrived: its rest is due soon.
     pub const fn is_partial(&self) -> bool {
         self.rpc.is_partial()
@@ -368,6 +381,12 @@ impl Connection {
     /// Counts that the connection is closed because a record did not arrive in time.
     pub fn count_stalled(&self) {
         count(&self.server.state.counters.connections_stalled);
+    }
+
+    /// Gives the receive buffer back while nothing is in it. Before it moves to another loop it
+    /// has to, if it [can](Self::can_move).
+    pub fn put_back(&mut self, buffers: &mut Buffers) {
+        self.rpc.put_back(buffers);
     }
 
     /// Gives back memory that an idle connection does not need.
