@@ -389,6 +389,10 @@ fn may_repeat(reply: &Reply) -> bool {
                 | OpNum::LOCK
                 | OpNum::LOCKU
                 | OpNum::FREE_STATEID
+                | OpNum::ALLOCATE
+                | OpNum::DEALLOCATE
+                | OpNum::COPY
+                | OpNum::CLONE
                 | OpNum::SETXATTR
                 | OpNum::REMOVEXATTR
         )
