@@ -11,6 +11,7 @@ mod probe;
 mod ranges;
 mod reboot;
 mod shared;
+mod vanish;
 mod verify;
 mod xattrs;
 
@@ -33,6 +34,7 @@ pub use locks::LOCKED;
 pub use probe::probe;
 pub use reboot::reboots;
 pub use shared::{RECORDS, SHARED_DIR};
+pub use vanish::{KEPT, vanishes};
 
 /// Between two attempts at what must be done although the storage fails.
 const AGAIN: Duration = Duration::from_millis(50);

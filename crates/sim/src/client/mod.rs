@@ -84,7 +84,7 @@ impl Client {
             id,
             name: name.clone(),
             host: host.clone(),
-            rpc: Rpc::new(sim, host, &name),
+            rpc: Rpc::new(sim, host, (&name, id)),
             minor: 1 + id % 2,
             state: Mutex::new(State { verifier: Verifier(verifier), ..State::default() }),
             held: Mutex::default(),

@@ -43,7 +43,16 @@ impl Actor {
         self.sim.checkers.tree.equal(&self.name, "handle", &handle, known);
         self.compare(node, &done.reply);
         let epoch = done.epoch;
-        let held = Held { handle, owner, share: BOTH, stateid, epoch, generation, is_lost: false };
+        let held = Held {
+            handle,
+            owner,
+            share: BOTH,
+            stateid,
+            epoch,
+            generation,
+            is_lost: false,
+            locks: Vec::new(),
+        };
         self.opens.push(Opened { node, held: self.client.hold(held) });
     }
 
@@ -386,8 +395,16 @@ impl Actor {
             if let (Some(stateid), Some(handle)) = (stateid, handle) {
                 let (epoch, generation) = (done.epoch, done.reply.generation);
                 self.sim.checkers.generations.stateid_made(&stateid, generation);
-                let held =
-                    Held { handle, owner, share: BOTH, stateid, epoch, generation, is_lost: false };
+                let held = Held {
+                    handle,
+                    owner,
+                    share: BOTH,
+                    stateid,
+                    epoch,
+                    generation,
+                    is_lost: false,
+                    locks: Vec::new(),
+                };
                 self.close_held(&self.client.hold(held)).await;
             }
             return;
