@@ -138,7 +138,6 @@ pub const MUST_HAPPEN: &[(&str, &[&str])] = &[
             "copy refused",
             "cloned",
             "clone refused",
-            "written, not copied",
         ],
     ),
     ("network", &["retransmission", "timeout"]),

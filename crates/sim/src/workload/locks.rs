@@ -122,7 +122,11 @@ impl Actor {
         let kind = if self.rng.chance(500) { Kind::Read } else { Kind::Write };
         match self.rng.below(12) {
             0..5 => self.lock_range(at, n, (first, length), kind).await,
-            5..7 => self.unlock_range(at, n, (first, length)).await,
+            5..7 => {
+                let is_all = self.rng.chance(300);
+                let range = if is_all { (0, u64::MAX) } else { (first, length) };
+                self.unlock_range(at, n, range).await
+            }
             7 => self.test_range(at, n, (first, length), kind).await,
             8 => self.test_state(at, n).await,
             9 => self.free_state(at, n).await,
