@@ -212,9 +212,11 @@ impl Actor {
         let locktype = lock_type(kind, waits);
         let args = LockArgs { locktype, reclaim: false, offset, length, locker };
         self.sim.checkers.locks.locking(&asked);
+        let is_open_for_it = at.was.share.access & access_of(kind) != 0;
+        // While it is not known which of the two it has, an owner asks for the weaker one.
         self.ask_back(at, n, |locks| {
-            for held in &mut locks.bytes[asked.cells.clone()] {
-                *held = held.map(|before| if kind == Kind::Read { kind } else { before });
+            if is_open_for_it && kind == Kind::Read {
+                locks.bytes[asked.cells.clone()].iter_mut().flatten().for_each(|held| *held = kind);
             }
         });
         let answer = self.change_locks(at, Op::Lock(args)).await?;
@@ -240,7 +242,7 @@ impl Actor {
         if status == Status::DENIED {
             self.sim.journal.count("locks", if waits { "denied, would wait" } else { "denied" });
             self.denied(&asked, &done, OpNum::LOCK);
-        } else if status == Status::OPENMODE && at.was.share.access & access_of(kind) == 0 {
+        } else if status == Status::OPENMODE && !is_open_for_it {
             self.sim.journal.count("locks", "not open for it");
         } else if !self.refused(status) {
             self.expect("LOCK", status, &[Status::OK, Status::DENIED]);
