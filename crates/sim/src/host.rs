@@ -146,7 +146,8 @@ impl Host {
         self.served.of(generation).map(|(setup, _)| setup.layout)
     }
 
-    /// Connects the client of this number: its end, and the generation at the other one. `None`: refused.
+    /// Connects the client of this number: its end, and the generation at the other one. `None`:
+    /// refused.
     pub fn connect(&self, id: u32) -> Option<(End, u64)> {
         let mut process = lock(&self.process);
         let process = process.as_mut()?;
