@@ -146,15 +146,16 @@ impl Host {
         self.served.of(generation).map(|(setup, _)| setup.layout)
     }
 
-    /// Connects a client: its end, and the generation at the other one. `None`: refused.
-    pub fn connect(&self) -> Option<(End, u64)> {
+    /// Connects the client of this number: its end, and the generation at the other one. `None`:
+    /// refused.
+    pub fn connect(&self, id: u32) -> Option<(End, u64)> {
         let mut process = lock(&self.process);
         let process = process.as_mut()?;
         let wake = Arc::new(Wake::default());
         let connection = process.server.connect(wake.clone())?;
         let serial = self.connections.fetch_add(1, Ordering::Relaxed);
         let (client, server) = network::connect(&self.sim, lock(&self.rng).split(serial));
-        let driver = Driver::new(&self.sim, &process.buffers, wake, (connection, server));
+        let driver = Driver::new(&self.sim, &process.buffers, wake, (id, connection, server));
         process.drivers.retain(|driver| !driver.is_over());
         process.drivers.push(driver.clone());
         self.sim.outside.go(async move { driver.run().await });

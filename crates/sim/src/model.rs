@@ -161,6 +161,29 @@ impl Model {
         }
     }
 
+    /// Gives a file at least this size.
+    pub fn grow(&mut self, id: NodeId, size: usize) {
+        if let Body::File(bytes) = &mut self.node_mut(id).body {
+            bytes.resize(size.max(bytes.len()), 0);
+        }
+    }
+
+    /// Makes what there is of a range zeros.
+    pub fn zero(&mut self, id: NodeId, offset: usize, len: usize) {
+        if let Body::File(bytes) = &mut self.node_mut(id).body {
+            let end = bytes.len().min(offset + len);
+            if let Some(range) = bytes.get_mut(offset..end) {
+                range.fill(0);
+            }
+        }
+    }
+
+    /// What there is of a range of a file.
+    pub fn part(&self, id: NodeId, offset: usize, len: usize) -> &[u8] {
+        let bytes = self.bytes(id).map_or(&[][..], Vec::as_slice);
+        bytes.get(offset..bytes.len().min(offset + len)).unwrap_or_default()
+    }
+
     /// Sets the mode of an object.
     pub fn chmod(&mut self, id: NodeId, mode: u32) {
         self.node_mut(id).mode = mode;
@@ -325,5 +348,21 @@ mod tests {
         model.resize(file, 3);
         model.resize(file, 4);
         assert_eq!(model.bytes(file).unwrap(), &[0, 0, b'a', 0]);
+        model.grow(file, 3);
+        model.grow(file, 5);
+        assert_eq!(model.bytes(file).unwrap(), &[0, 0, b'a', 0, 0]);
+    }
+
+    #[test]
+    fn a_range_is_taken_and_zeroed_as_far_as_the_file_goes() {
+        let mut model = Model::default();
+        let file = model.apply(&Change::Guarded(ROOT, name("f"))).unwrap();
+        model.write(file, 0, b"abcd");
+        assert_eq!(model.part(file, 1, 2), b"bc");
+        assert_eq!((model.part(file, 3, 9), model.part(file, 9, 1)), (&b"d"[..], &b""[..]));
+        model.zero(file, 1, 2);
+        model.zero(file, 3, 9);
+        model.zero(file, 9, 9);
+        assert_eq!(model.bytes(file).unwrap(), &[b'a', 0, 0, 0]);
     }
 }

@@ -98,6 +98,8 @@ options! {
     binds: u32,
     /// Restarts of the client that does nothing else.
     reboots: u32,
+    /// Times that a client falls silent with a lock that another one wants.
+    vanishes: u32,
     /// Opens that deny something to others, in a thousand.
     deny_permille: u32,
     /// Operations of the shared directory among all, in a thousand.
@@ -138,6 +140,7 @@ impl Options {
         let new_sessions = some(300, 1, 4) as u32;
         let binds = some(300, 1, 4) as u32;
         let reboots = some(250, 1, 4) as u32;
+        let vanishes = some(300, 1, 2) as u32;
         let ms = |rng: &mut Rng, low, high| Duration::from_millis(rng.between(low, high));
         let latency = Duration::from_micros(rng.between(10, 20_000));
         Self {
@@ -178,6 +181,7 @@ impl Options {
             new_sessions,
             binds,
             reboots,
+            vanishes,
             deny_permille: *rng.pick(&[0, 0, 100, 400]),
             shared_permille: *rng.pick(&[0, 100, 300]),
         }

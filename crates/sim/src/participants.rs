@@ -10,7 +10,10 @@ use crate::host::Host;
 use crate::rng::Rng;
 use crate::sim::Sim;
 use crate::sync::lock;
-use crate::workload::{Actor, looks, reboots};
+use crate::workload::{Actor, looks, reboots, vanishes};
+
+/// The number of the first client that falls silent; the next one wants what that has.
+const VANISHES: u32 = 600;
 
 /// The number of the first client that starts anew.
 const REBOOTS: u32 = 700;
@@ -51,6 +54,12 @@ fn lonely_clients(sim: &Arc<Sim>, host: &Arc<Host>, n: u32, rng: &Rng) {
     if sim.options.reboots > 0 {
         let mut own = rng.split(1);
         sim.outside.go(reboots(client(REBOOTS, &mut own), own));
+    }
+    if sim.options.vanishes > 0 {
+        let mut own = rng.split(3);
+        let (silent, other) =
+            (client(VANISHES + 2 * n, &mut own), client(VANISHES + 2 * n + 1, &mut own));
+        sim.outside.go(vanishes(silent, other, own));
     }
     if sim.options.several_exports {
         let mut own = rng.split(2);

@@ -21,7 +21,7 @@ use crate::rng::Rng;
 use crate::sim::Sim;
 use crate::storage::Storage;
 use crate::sync::lock;
-use crate::workload::{LOCKED, RECORDS, SHARED_DIR, probe};
+use crate::workload::{KEPT, LOCKED, RECORDS, SHARED_DIR, probe};
 use crate::{operator, participants};
 
 /// Within which everybody must be done when faults are over, beside what leases and the steps
@@ -183,7 +183,8 @@ impl World {
             let (name, files) = (&host.name, host.disk.files());
             sim.checkers.disk.compare(name, files);
             let mut names = Disk::names(files, SHARED_DIR);
-            names.retain(|name| name != RECORDS && !LOCKED.contains(&name.as_str()));
+            names
+                .retain(|name| name != RECORDS && name != KEPT && !LOCKED.contains(&name.as_str()));
             sim.checkers.shared.listed(name, &names);
         }
     }

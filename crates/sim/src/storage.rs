@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, Weak};
 use holdfast_server::Instance;
 use holdfast_vfs::memfs::MemFs;
 use holdfast_vfs::{
-    ChangeInfo, CreateHow, Created, Cred, Error, File, FileSystem, Handle, NewNode, OpenMode,
-    Properties, ReadEnd, ReadSink, Reply, SetAttr, Stability, Written, XattrHow,
+    Advice, ChangeInfo, Content, CreateHow, Created, Cred, Error, File, FileSystem, Handle,
+    NewNode, OpenMode, Properties, ReadEnd, ReadSink, Reply, SetAttr, Stability, Written, XattrHow,
 };
 
 use self::gate::Gate;
@@ -20,6 +20,9 @@ pub use self::undo::now;
 use crate::rng::Rng;
 use crate::sim::Sim;
 use crate::sync::{Bell, lock};
+
+/// Copies that are answered before they are complete, in a thousand.
+const SHORT_COPY_PERMILLE: u32 = 500;
 
 /// The disk of one server. It outlives every instance.
 pub struct Storage {
@@ -209,8 +212,13 @@ impl View {
 
     /// Notes that a call changes something now.
     fn effect(&self, cred: &Cred, call: &'static str) {
+        self.effect_at(cred, call, 0);
+    }
+
+    /// As [`View::effect`], of a call that a request may make at several places.
+    fn effect_at(&self, cred: &Cred, call: &'static str, at: u64) {
         let checkers = &self.disk.sim.checkers;
-        checkers.exactly_once.executed(cred.groups.as_slice(), call);
+        checkers.exactly_once.executed(cred.groups.as_slice(), (call, at));
         let session = checkers.exactly_once.session_of(cred.groups.as_slice());
         let instance = lock(&self.instance).upgrade();
         if let (Some(session), Some(instance)) = (session, instance) {
@@ -220,6 +228,38 @@ impl View {
             checkers.generations.call_after_end(&self.name, self.generation, call);
         }
         self.disk.sim.journal.digest(call.len() as u64, 0);
+    }
+
+    /// Notes what is about to be overwritten, where a crash may bring it back; answers whether.
+    fn begin_unstable(&self, node: &Handle, (offset, len): (u64, u64)) -> bool {
+        if self.disk.sim.options.unstable {
+            let len = usize::try_from(len).unwrap_or(usize::MAX);
+            lock(&self.disk.undo).note(&self.disk.inner, node, offset, len);
+        }
+        self.disk.sim.options.unstable
+    }
+
+    /// What to say of data that was written.
+    fn written(&self, node: &Handle, is_unstable: bool, mut written: Written) -> Written {
+        let mut undo = lock(&self.disk.undo);
+        written.verifier = undo.verifier();
+        if is_unstable {
+            written.stability = Stability::Unstable;
+        } else {
+            undo.forget(node);
+        }
+        written
+    }
+
+    /// How much of a copy is made before it is answered.
+    fn as_much_as_it_likes(&self, len: u64) -> u64 {
+        let mut rng = lock(&self.disk.rng);
+        if len > 1 && rng.chance(SHORT_COPY_PERMILLE) { rng.between(1, len) } else { len }
+    }
+
+    /// A range was changed, which is safe when it is answered, and all before it.
+    fn is_safe(&self, node: &Handle) {
+        lock(&self.disk.undo).forget(node);
     }
 }
 
@@ -360,20 +400,101 @@ impl FileSystem for View {
     ) -> Reply<'a, Written> {
         through!(self, "write", {
             self.effect(cred, "write");
-            let descriptor: &Descriptor = file.get()?;
-            let unstable = self.disk.sim.options.unstable && stability == Stability::Unstable;
-            if unstable {
-                lock(&self.disk.undo).note(&self.disk.inner, &descriptor.node, offset, data.len());
-            }
-            let file = &descriptor.file;
-            let mut written = self.disk.inner.write(cred, file, offset, data, stability).await?;
-            written.verifier = lock(&self.disk.undo).verifier();
-            if unstable {
-                written.stability = Stability::Unstable;
-            } else {
-                lock(&self.disk.undo).forget(&descriptor.node);
-            }
-            Ok(written)
+            let Descriptor { file, node, .. } = file.get()?;
+            let is_unstable = stability == Stability::Unstable
+                && self.begin_unstable(node, (offset, data.len() as u64));
+            let written = self.disk.inner.write(cred, file, offset, data, stability).await?;
+            Ok(self.written(node, is_unstable, written))
+        })
+    }
+
+    fn read_plus<'a>(
+        &'a self,
+        file: &'a File,
+        offset: u64,
+        len: usize,
+        sink: &'a mut dyn ReadSink,
+    ) -> Reply<'a, ReadEnd> {
+        let inner = &self.disk.inner;
+        through!(self, "read_plus", inner.read_plus(inner_of(file)?, offset, len, sink).await)
+    }
+
+    fn seek<'a>(&'a self, file: &'a File, offset: u64, what: Content) -> Reply<'a, Option<u64>> {
+        through!(self, "seek", self.disk.inner.seek(inner_of(file)?, offset, what).await)
+    }
+
+    fn advise<'a>(
+        &'a self,
+        file: &'a File,
+        offset: u64,
+        len: u64,
+        advice: Advice,
+    ) -> Reply<'a, ()> {
+        let inner = &self.disk.inner;
+        through!(self, "advise", inner.advise(inner_of(file)?, offset, len, advice).await)
+    }
+
+    fn allocate<'a>(
+        &'a self,
+        cred: &'a Cred,
+        file: &'a File,
+        offset: u64,
+        len: u64,
+    ) -> Reply<'a, ()> {
+        through!(self, "allocate", {
+            self.effect(cred, "allocate");
+            let Descriptor { file, node, .. } = file.get()?;
+            let done = self.disk.inner.allocate(cred, file, offset, len).await;
+            done.inspect(|()| self.is_safe(node))
+        })
+    }
+
+    fn deallocate<'a>(
+        &'a self,
+        cred: &'a Cred,
+        file: &'a File,
+        offset: u64,
+        len: u64,
+    ) -> Reply<'a, ()> {
+        through!(self, "deallocate", {
+            self.effect(cred, "deallocate");
+            let Descriptor { file, node, .. } = file.get()?;
+            let done = self.disk.inner.deallocate(cred, file, offset, len).await;
+            done.inspect(|()| self.is_safe(node))
+        })
+    }
+
+    fn clone_range<'a>(
+        &'a self,
+        cred: &'a Cred,
+        (source, from): (&'a File, u64),
+        (target, to): (&'a File, u64),
+        len: u64,
+    ) -> Reply<'a, ()> {
+        through!(self, "clone_range", {
+            self.effect(cred, "clone_range");
+            let source = inner_of(source)?;
+            let Descriptor { file, node, .. } = target.get()?;
+            let done = self.disk.inner.clone_range(cred, (source, from), (file, to), len).await;
+            done.inspect(|()| self.is_safe(node))
+        })
+    }
+
+    fn copy_range<'a>(
+        &'a self,
+        cred: &'a Cred,
+        (source, from): (&'a File, u64),
+        (target, to): (&'a File, u64),
+        len: u64,
+    ) -> Reply<'a, Written> {
+        through!(self, "copy_range", {
+            self.effect_at(cred, "copy_range", to);
+            let source = inner_of(source)?;
+            let Descriptor { file, node, .. } = target.get()?;
+            let len = self.as_much_as_it_likes(len);
+            let is_unstable = self.begin_unstable(node, (to, len));
+            let copied = self.disk.inner.copy_range(cred, (source, from), (file, to), len).await?;
+            Ok(self.written(node, is_unstable, copied))
         })
     }
 

@@ -14,7 +14,30 @@ const NAMES: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
 const OPENS_MAX: usize = 4;
 
 /// Bytes of a file.
-const SIZE_MAX: u64 = 6_000;
+pub const SIZE_MAX: u64 = 6_000;
+
+/// What is done to ranges of open files. Which ranges the user draws, who knows the files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ranged {
+    /// SEEK.
+    Seek,
+    /// SEEK for data and for a hole in turns, over the whole file.
+    Map,
+    /// READ_PLUS.
+    ReadPlus,
+    /// WRITE far from what is there.
+    WriteFar,
+    /// ALLOCATE.
+    Allocate,
+    /// DEALLOCATE.
+    Deallocate,
+    /// IO_ADVISE.
+    Advise,
+    /// COPY to another open file.
+    Copy,
+    /// CLONE to another open file.
+    Clone,
+}
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +68,8 @@ pub enum Step {
     Readdir(NodeId),
     /// Reads the text of a link.
     Readlink(NodeId),
+    /// Does something to a range of an open file, and to one of another.
+    Range(Ranged, usize, usize),
     /// Sets an extended attribute: of which object, its name, its value, and whether it may exist.
     SetXattr(NodeId, String, Vec<u8>, SetXattrOption),
     /// Asks for an extended attribute.
@@ -83,7 +108,12 @@ pub fn draw(rng: &mut Rng, options: &Options, model: &Model, opens: usize) -> St
 }
 
 /// Draws a step with operations that minor version 2 has and 1 has not.
-pub fn draw_newer(rng: &mut Rng, model: &Model) -> Step {
+pub fn draw_newer(rng: &mut Rng, model: &Model, opens: usize) -> Step {
+    if opens > 0 && rng.chance(700) {
+        let at = rng.index(opens);
+        let other = if rng.chance(100) { at } else { (at + 1) % opens };
+        return Step::Range(ranged(rng), at, other);
+    }
     let node = object(rng, model, |body| !matches!(body, Body::Symlink(_)));
     let name = name(rng);
     let option = match rng.below(9) {
@@ -97,6 +127,20 @@ pub fn draw_newer(rng: &mut Rng, model: &Model) -> Step {
     let mut value = vec![0; rng.below(100) as usize];
     rng.fill(&mut value);
     Step::SetXattr(node, name, value, option)
+}
+
+fn ranged(rng: &mut Rng) -> Ranged {
+    match rng.below(14) {
+        0 => Ranged::Seek,
+        1 => Ranged::Map,
+        2..4 => Ranged::ReadPlus,
+        4..6 => Ranged::WriteFar,
+        6 => Ranged::Allocate,
+        7..9 => Ranged::Deallocate,
+        9 => Ranged::Advise,
+        10..12 => Ranged::Copy,
+        _ => Ranged::Clone,
+    }
 }
 
 fn shared(rng: &mut Rng, options: &Options) -> Step {

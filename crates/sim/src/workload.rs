@@ -1,14 +1,17 @@
 //! A user on a client: one step after the other in its own directory, each answer compared with
 //! the model, and now and then something in the directory that all share.
 
+mod copies;
 mod data;
 mod exports;
 mod locks;
 mod names;
 mod plain;
 mod probe;
+mod ranges;
 mod reboot;
 mod shared;
+mod vanish;
 mod verify;
 mod xattrs;
 
@@ -24,19 +27,20 @@ use crate::client::{Client, Done};
 use crate::model::{Model, NodeId};
 use crate::rng::Rng;
 use crate::sim::Sim;
-use crate::transition::{self, Step};
+use crate::transition::{self, Ranged, Step};
 
 pub use exports::looks;
 pub use locks::LOCKED;
 pub use probe::probe;
 pub use reboot::reboots;
 pub use shared::{RECORDS, SHARED_DIR};
+pub use vanish::{KEPT, vanishes};
 
 /// Between two attempts at what must be done although the storage fails.
 const AGAIN: Duration = Duration::from_millis(50);
 
 /// How many of the steps of a user of minor version 2 are such that 1 does not have.
-const NEWER_PERMILLE: u32 = 120;
+const NEWER_PERMILLE: u32 = 250;
 
 /// How a user opens its own files.
 const BOTH: Share = Share { access: 3, deny: 0 };
@@ -101,7 +105,7 @@ impl Actor {
         for _ in 0..self.sim.options.steps {
             let opens = self.opens.len();
             let step = if self.client.has_newer() && self.rng.chance(NEWER_PERMILLE) {
-                transition::draw_newer(&mut self.rng, &self.model)
+                transition::draw_newer(&mut self.rng, &self.model, opens)
             } else {
                 transition::draw(&mut self.rng, &self.sim.options, &self.model, opens)
             };
@@ -140,6 +144,7 @@ impl Actor {
             Step::Lookup(dir, name) => self.lookup(dir, &name).await,
             Step::Readdir(dir) => self.readdir(dir).await,
             Step::Readlink(node) => self.readlink(node).await,
+            Step::Range(what, at, other) => self.range(what, at, other).await,
             Step::SetXattr(node, name, value, how) => {
                 self.set_xattr(node, &name, &value, how).await;
             }
@@ -240,6 +245,15 @@ const fn kind(step: &Step) -> &'static str {
         Step::Lookup(..) => "LOOKUP",
         Step::Readdir(_) => "READDIR",
         Step::Readlink(_) => "READLINK",
+        Step::Range(Ranged::Seek, ..) => "SEEK",
+        Step::Range(Ranged::Map, ..) => "SEEK over all",
+        Step::Range(Ranged::ReadPlus, ..) => "READ_PLUS",
+        Step::Range(Ranged::WriteFar, ..) => "WRITE far away",
+        Step::Range(Ranged::Allocate, ..) => "ALLOCATE",
+        Step::Range(Ranged::Deallocate, ..) => "DEALLOCATE",
+        Step::Range(Ranged::Advise, ..) => "IO_ADVISE",
+        Step::Range(Ranged::Copy, ..) => "COPY",
+        Step::Range(Ranged::Clone, ..) => "CLONE",
         Step::SetXattr(_, _, _, SetXattrOption::CREATE) => "SETXATTR create",
         Step::SetXattr(_, _, _, SetXattrOption::REPLACE) => "SETXATTR replace",
         Step::SetXattr(..) => "SETXATTR either",

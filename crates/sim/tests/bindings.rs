@@ -53,7 +53,7 @@ fn a_refused_sequence_leaves_no_binding() {
     let answer = said.clone();
     sim.outside.go(async move {
         host.start().await;
-        let (end, _) = host.connect().unwrap();
+        let (end, _) = host.connect(0).unwrap();
         let args = ExchangeIdArgs {
             clientowner: ClientOwner { verifier: Verifier([1; 8]), ownerid: b"me" },
             flags: ExchangeIdFlags::empty(),
@@ -92,11 +92,11 @@ fn a_refused_sequence_leaves_no_binding() {
             Op::Sequence(SequenceArgs { sessionid, sequenceid, slotid, highest_slotid, cachethis })
         };
         for _ in 0..70 {
-            let (end, _) = host.connect().unwrap();
+            let (end, _) = host.connect(0).unwrap();
             let reply = ask(&end, sequence(9)).await;
             assert!(matches!(reply.status(), Status::SEQ_MISORDERED | Status::DELAY));
         }
-        let (end, _) = host.connect().unwrap();
+        let (end, _) = host.connect(0).unwrap();
         *answer.lock().unwrap() = Some(ask(&end, sequence(1)).await.status());
     });
     executor.run(sim.now() + Duration::from_secs(20), || said.lock().unwrap().is_some());

@@ -14,7 +14,8 @@ use crate::sync::lock;
 struct Request {
     what: String,
     session: SessionId,
-    executed: BTreeMap<&'static str, u32>,
+    /// How often each call was made, and where, if a request may make it at several places.
+    executed: BTreeMap<(&'static str, u64), u32>,
 }
 
 /// The checker.
@@ -39,7 +40,7 @@ impl ExactlyOnce {
     }
 
     /// The file system executes a call that changes something.
-    pub fn executed(&self, groups: &[u32], call: &'static str) {
+    pub fn executed(&self, groups: &[u32], (call, at): (&'static str, u64)) {
         let Some(tag) = Tag::of(groups) else {
             return self.journal.violation("exactly-once", format!("{call} of nobody's request"));
         };
@@ -47,7 +48,7 @@ impl ExactlyOnce {
         let Some(request) = requests.get_mut(&tag) else {
             return self.journal.violation("exactly-once", format!("{call} of unknown {tag:?}"));
         };
-        let count = request.executed.entry(call).or_default();
+        let count = request.executed.entry((call, at)).or_default();
         *count += 1;
         if *count > 1 {
             let message = format!("{call} executed {count} times for {tag:?}, {}", request.what);
@@ -65,7 +66,7 @@ impl ExactlyOnce {
     pub fn succeeded(&self, tag: Tag, call: &'static str) {
         let requests = lock(&self.requests);
         let Some(request) = requests.get(&tag) else { return };
-        if !request.executed.contains_key(call) {
+        if !request.executed.keys().any(|(executed, _)| *executed == call) {
             let message = format!("{tag:?} was answered, and no {call} executed: {}", request.what);
             self.journal.violation("exactly-once", message);
         }
@@ -105,16 +106,29 @@ mod tests {
     fn once_is_right_and_twice_is_not() {
         let once = verdicts(ExactlyOnce::new, |checker| {
             begun(checker);
-            checker.executed(&TAG.groups(), "remove");
+            checker.executed(&TAG.groups(), ("remove", 0));
             checker.succeeded(TAG, "remove");
         });
         assert!(once.is_empty());
         let twice = verdicts(ExactlyOnce::new, |checker| {
             begun(checker);
-            checker.executed(&TAG.groups(), "remove");
-            checker.executed(&TAG.groups(), "remove");
+            checker.executed(&TAG.groups(), ("remove", 0));
+            checker.executed(&TAG.groups(), ("remove", 0));
         });
         assert!(twice[0].contains("executed 2 times"));
+    }
+
+    #[test]
+    fn a_part_is_executed_once_and_there_may_be_several() {
+        let executed = |places: &[u64]| {
+            verdicts(ExactlyOnce::new, |checker| {
+                begun(checker);
+                places.iter().for_each(|at| checker.executed(&TAG.groups(), ("copy_range", *at)));
+                checker.succeeded(TAG, "copy_range");
+            })
+        };
+        assert_eq!(executed(&[0, 7]), Vec::<String>::new());
+        assert_eq!(executed(&[0, 7, 7]).len(), 1);
     }
 
     #[test]
@@ -124,7 +138,7 @@ mod tests {
             checker.succeeded(TAG, "remove");
         });
         assert!(never[0].contains("no remove executed"));
-        let stranger = verdicts(ExactlyOnce::new, |checker| checker.executed(&[1], "remove"));
+        let stranger = verdicts(ExactlyOnce::new, |checker| checker.executed(&[1], ("remove", 0)));
         assert!(stranger[0].contains("nobody"));
         let uncached = verdicts(ExactlyOnce::new, |checker| checker.uncached(TAG, true));
         assert_eq!(uncached.len(), 1);

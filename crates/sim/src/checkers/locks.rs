@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use crate::checkers::shares::Shares;
 use crate::journal::Journal;
@@ -79,6 +80,8 @@ type Owners = BTreeMap<Locker, Owned>;
 pub struct Locks {
     journal: Journal,
     shares: Arc<Shares>,
+    /// When a server last had bytes of a client, in nanoseconds.
+    heard: Mutex<BTreeMap<u32, u64>>,
     files: Mutex<BTreeMap<FileName, Owners>>,
 }
 
@@ -90,6 +93,27 @@ pub fn cells(offset: u64, length: u64) -> Option<Range<usize>> {
     }
     let end = first.checked_add(usize::try_from(length).ok()?)?;
     (end < CELLS && end > first).then_some(first..end)
+}
+
+/// What a request asks for that is about these cells: its offset and its length.
+pub const fn range_of(cells: &Range<usize>) -> (u64, u64) {
+    let length = if cells.end == CELLS { u64::MAX } else { (cells.end - cells.start) as u64 };
+    (cells.start as u64, length)
+}
+
+/// The ranges that are held alike.
+pub fn runs(bytes: &Bytes) -> Vec<(Range<usize>, Kind)> {
+    let mut runs: Vec<(Range<usize>, Kind)> = Vec::new();
+    for (cell, held) in bytes.iter().enumerate() {
+        match (held, runs.last_mut()) {
+            (Some(kind), Some((cells, last))) if cells.end == cell && last == kind => {
+                cells.end += 1;
+            }
+            (Some(kind), _) => runs.push((cell..cell + 1, *kind)),
+            (None, _) => {}
+        }
+    }
+    runs
 }
 
 /// Whether locks of two owners exclude each other.
@@ -114,7 +138,7 @@ impl Owned {
 impl Locks {
     /// Nothing is locked.
     pub fn new(journal: Journal, shares: Arc<Shares>) -> Self {
-        Self { journal, shares, files: Mutex::default() }
+        Self { journal, shares, heard: Mutex::default(), files: Mutex::default() }
     }
 
     fn owned<T>(&self, asked: &Asked, change: impl FnOnce(&mut Owned) -> T) -> T {
@@ -184,18 +208,34 @@ impl Locks {
         }
     }
 
-    /// LOCK or LOCKT found something in the way: all of that may have been held at one time.
-    pub fn denied(&self, asked: &Asked, way: &InTheWay) {
+    /// The server has bytes of a client.
+    pub fn heard(&self, client: u32, now: u64) {
+        lock(&self.heard).insert(client, now);
+    }
+
+    /// LOCK or LOCKT found something in the way: all of that may have been held at one time, and
+    /// by somebody from whom the server has heard since it had to give the lock up: `patience`
+    /// nanoseconds before the request. `None`: nobody knows how long that takes.
+    pub fn denied(&self, asked: &Asked, way: &InTheWay, patience: Option<u64>) {
         let files = lock(&self.files);
         let owners = files.get(&asked.file);
         let mut others = owners.iter().flat_map(|owners| owners.iter());
         let is_other = way.owner != asked.locker.1;
-        let owned = others.find(|((_, owner), _)| *owner == way.owner).map(|(_, owned)| owned);
-        let is_right = owned.zip(way.cells.as_ref()).is_some_and(|(owned, cells)| {
-            let maybe = |cell: usize| owned.maybe[cell][way.kind as usize] >= asked.sent;
-            let overlap = cells.start < asked.cells.end && asked.cells.start < cells.end;
-            overlap && cells.clone().all(maybe)
-        });
+        let found = others.find(|((_, owner), _)| *owner == way.owner);
+        if let (Some((holder, _)), Some(patience)) = (found, patience) {
+            let heard = lock(&self.heard).get(&holder.0).copied().unwrap_or(0);
+            if asked.sent > heard + patience {
+                let silent = Duration::from_nanos(asked.sent - heard);
+                let message = format!("{asked:?} was denied because of {way:?}, silent {silent:?}");
+                self.journal.violation("locks", message);
+            }
+        }
+        let is_right =
+            found.map(|(_, owned)| owned).zip(way.cells.as_ref()).is_some_and(|(owned, cells)| {
+                let maybe = |cell: usize| owned.maybe[cell][way.kind as usize] >= asked.sent;
+                let overlap = cells.start < asked.cells.end && asked.cells.start < cells.end;
+                overlap && cells.clone().all(maybe)
+            });
         if !(is_other && is_right && excludes(way.kind, asked.kind)) {
             let message = format!("{asked:?} was denied because of {way:?}, which is not there");
             self.journal.violation("locks", message);

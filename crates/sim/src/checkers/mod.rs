@@ -12,6 +12,7 @@ pub mod neighbours;
 pub mod shared;
 pub mod shares;
 pub mod slots;
+pub mod sparse;
 pub mod tree;
 
 use std::sync::Arc;
@@ -44,6 +45,8 @@ pub struct Checkers {
     pub shares: Arc<shares::Shares>,
     /// Slots as both ends see them.
     pub slots: slots::Slots,
+    /// Holes are zeros.
+    pub sparse: sparse::Sparse,
     /// Files as POSIX has them.
     pub tree: tree::Tree,
 }
@@ -65,6 +68,7 @@ impl Checkers {
             shared: shared::Shared::new(journal.clone()),
             shares,
             slots: slots::Slots::new(journal.clone()),
+            sparse: sparse::Sparse::new(journal.clone()),
             tree: tree::Tree::new(journal),
         }
     }

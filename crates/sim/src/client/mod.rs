@@ -84,7 +84,7 @@ impl Client {
             id,
             name: name.clone(),
             host: host.clone(),
-            rpc: Rpc::new(sim, host, &name),
+            rpc: Rpc::new(sim, host, (&name, id)),
             minor: 1 + id % 2,
             state: Mutex::new(State { verifier: Verifier(verifier), ..State::default() }),
             held: Mutex::default(),
@@ -389,6 +389,10 @@ fn may_repeat(reply: &Reply) -> bool {
                 | OpNum::LOCK
                 | OpNum::LOCKU
                 | OpNum::FREE_STATEID
+                | OpNum::ALLOCATE
+                | OpNum::DEALLOCATE
+                | OpNum::COPY
+                | OpNum::CLONE
                 | OpNum::SETXATTR
                 | OpNum::REMOVEXATTR
         )

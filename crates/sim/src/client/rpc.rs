@@ -55,17 +55,19 @@ pub struct Rpc {
     sim: Arc<Sim>,
     host: Arc<Host>,
     name: Arc<str>,
+    client: u32,
     state: Arc<Mutex<State>>,
     changed: Bell,
 }
 
 impl Rpc {
-    /// A transport to this server.
-    pub fn new(sim: &Arc<Sim>, host: &Arc<Host>, name: &Arc<str>) -> Self {
+    /// A transport to this server, of the client of this name and number.
+    pub fn new(sim: &Arc<Sim>, host: &Arc<Host>, (name, client): (&Arc<str>, u32)) -> Self {
         Self {
             sim: sim.clone(),
             host: host.clone(),
             name: name.clone(),
+            client,
             state: Arc::default(),
             changed: Bell::default(),
         }
@@ -133,7 +135,7 @@ impl Rpc {
                 self.sim.after(cut).await;
                 continue;
             }
-            if let Some((end, generation)) = self.host.connect() {
+            if let Some((end, generation)) = self.host.connect(self.client) {
                 let end = Arc::new(end);
                 let id = {
                     let mut state = lock(&self.state);

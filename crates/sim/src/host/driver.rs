@@ -28,6 +28,7 @@ impl Notify for Wake {
 }
 
 struct Driven {
+    client: u32,
     connection: Connection,
     end: End,
     input: Option<Vec<u8>>,
@@ -43,14 +44,14 @@ pub(super) struct Driver {
 }
 
 impl Driver {
-    /// Drives this connection over this end.
+    /// Drives this connection of a client over this end.
     pub(super) fn new(
         sim: &Arc<Sim>,
         buffers: &Arc<Mutex<Buffers>>,
         wake: Arc<Wake>,
-        (connection, end): (Connection, End),
+        (client, connection, end): (u32, Connection, End),
     ) -> Arc<Self> {
-        let driven = Driven { connection, end, input: None, eof: false };
+        let driven = Driven { client, connection, end, input: None, eof: false };
         Arc::new(Self {
             sim: sim.clone(),
             buffers: buffers.clone(),
@@ -86,7 +87,7 @@ impl Driver {
         let mut place = lock(&self.driven);
         let Some(driven) = place.as_mut() else { return Poll::Ready(()) };
         let resume = self.wake.notified.swap(false, Ordering::Relaxed);
-        if driven.step(&mut lock(&self.buffers), resume, cx) {
+        if driven.step(&self.sim, &mut lock(&self.buffers), resume, cx) {
             let driven = place.take();
             drop(place);
             self.drop_driven(driven);
@@ -98,7 +99,13 @@ impl Driver {
 
 impl Driven {
     /// Moves what can be moved; `true`: the connection is over.
-    fn step(&mut self, buffers: &mut Buffers, resume: bool, cx: &mut Context<'_>) -> bool {
+    fn step(
+        &mut self,
+        sim: &Sim,
+        buffers: &mut Buffers,
+        resume: bool,
+        cx: &mut Context<'_>,
+    ) -> bool {
         let mut broken = resume && self.connection.resume(buffers).is_err();
         self.transmit();
         while !broken && !self.eof && self.connection.wants_input() {
@@ -109,6 +116,7 @@ impl Driven {
                     Poll::Pending => break,
                 }
             }
+            sim.checkers.locks.heard(self.client, sim.now().as_ns());
             broken |= self.feed(buffers);
             self.transmit();
         }

@@ -84,6 +84,10 @@ fn changes(call: &str) -> bool {
             | "rename"
             | "link"
             | "write"
+            | "allocate"
+            | "deallocate"
+            | "clone_range"
+            | "copy_range"
             | "setxattr"
             | "removexattr"
     )

@@ -12,16 +12,16 @@ use crate::client::held::{Held, SharedHeld, open_op};
 use crate::model::NodeId;
 use crate::sync::lock;
 
-/// The most that a READ asks for.
-const READ_MAX: u32 = 10_000;
+/// What a READ asks for.
+pub(super) const READ_MAX: u32 = 10_000;
 
-const fn is_state_lost(status: Status) -> bool {
+pub(super) const fn is_state_lost(status: Status) -> bool {
     matches!(status, Status::BAD_STATEID | Status::STALE_STATEID | Status::EXPIRED)
 }
 
 /// The newest version of a state id, as Linux sends it: an OPEN whose session died may still
 /// change the state.
-const fn newest(held: &Held) -> Stateid {
+pub(super) const fn newest(held: &Held) -> Stateid {
     Stateid { seqid: 0, other: held.stateid.other }
 }
 
@@ -43,7 +43,16 @@ impl Actor {
         self.sim.checkers.tree.equal(&self.name, "handle", &handle, known);
         self.compare(node, &done.reply);
         let epoch = done.epoch;
-        let held = Held { handle, owner, share: BOTH, stateid, epoch, generation, is_lost: false };
+        let held = Held {
+            handle,
+            owner,
+            share: BOTH,
+            stateid,
+            epoch,
+            generation,
+            is_lost: false,
+            locks: Vec::new(),
+        };
         self.opens.push(Opened { node, held: self.client.hold(held) });
     }
 
@@ -77,7 +86,7 @@ impl Actor {
     }
 
     /// What an open is called now.
-    fn held(&self, at: usize) -> Held {
+    pub(super) fn held(&self, at: usize) -> Held {
         lock(&self.opens[at].held).clone()
     }
 
@@ -89,7 +98,7 @@ impl Actor {
     }
 
     /// Opens again what a server forgot; `false`: the file is gone, as it had no name.
-    async fn reopen(&mut self, at: usize, lost: &Held) -> bool {
+    pub(super) async fn reopen(&mut self, at: usize, lost: &Held) -> bool {
         if self.held(at).stateid != lost.stateid {
             return true;
         }
@@ -120,7 +129,7 @@ impl Actor {
     }
 
     /// Whether a status says that the open is lost, and may be.
-    fn lost(&self, held: &Held, done: &Done, status: Status) -> bool {
+    pub(super) fn lost(&self, held: &Held, done: &Done, status: Status) -> bool {
         if !is_state_lost(status) {
             return false;
         }
@@ -131,7 +140,7 @@ impl Actor {
         true
     }
 
-    fn used(&self, held: &Held, done: &Done) {
+    pub(super) fn used(&self, held: &Held, done: &Done) {
         self.sim.checkers.generations.stateid_used(&held.stateid, done.reply.generation);
     }
 
@@ -147,7 +156,7 @@ impl Actor {
     }
 
     /// WRITE; nothing when the storage refused, or the file is gone.
-    async fn put_data(
+    pub(super) async fn put_data(
         &mut self,
         at: usize,
         offset: u64,
@@ -190,7 +199,7 @@ impl Actor {
         }
     }
 
-    fn verifier(&self, done: &Done, verifier: Verifier, crashes: u64) {
+    pub(super) fn verifier(&self, done: &Done, verifier: Verifier, crashes: u64) {
         let now = self.client.host.disk.crashes();
         let generation = done.reply.generation;
         self.sim.checkers.generations.verifier(verifier, generation, (crashes, now));
@@ -203,48 +212,98 @@ impl Actor {
         writes.iter().all(|write| write.crashes == crashes)
     }
 
-    pub(super) async fn read(&mut self, at: usize) {
+    /// A request on an open file that changes nothing, made of its state id. `true`: all that was
+    /// written to the file was certain meanwhile. `None`: the file is gone.
+    pub(super) async fn look_in<'a>(
+        &mut self,
+        at: usize,
+        op: impl Fn(Stateid) -> Op<'a>,
+    ) -> Option<(Done, Status, bool)> {
         loop {
             let held = self.held(at);
-            let node = self.opens[at].node;
-            let args = ReadArgs { stateid: newest(&held), offset: 0, count: READ_MAX };
-            let ops = [put(&held.handle), Op::Read(args)];
+            let (node, op) = (self.opens[at].node, op(newest(&held)));
+            let num = op.num();
             let certain = self.is_certain(node);
-            let (done, status) = self.ask(&ops, OpNum::READ).await;
+            let (done, status) = self.ask(&[put(&held.handle), op], num).await;
             if self.lost(&held, &done, status) {
                 if !self.reopen(at, &held).await {
-                    return;
+                    return None;
                 }
                 continue;
             }
-            if self.expect("READ", status, &[Status::OK]) {
+            if status == Status::OK {
                 self.used(&held, &done);
-                let certain = certain && self.is_certain(node);
-                self.compare_data(node, &done, certain);
             }
-            return;
+            return Some((done, status, certain && self.is_certain(node)));
+        }
+    }
+
+    /// A request on an open file that changes it, as [`Actor::look_in`]. `None` also: the storage
+    /// refused, or it was answered otherwise than expected.
+    pub(super) async fn change_in<'a>(
+        &mut self,
+        at: usize,
+        (what, call): (&str, &'static str),
+        expected: Status,
+        op: impl Fn(Stateid) -> Op<'a>,
+    ) -> Option<Done> {
+        let mut maybe = false;
+        loop {
+            let held = self.held(at);
+            let op = op(newest(&held));
+            let num = op.num();
+            let ops = [put(&held.handle), op, compared()];
+            let (done, status, in_doubt) = self.change_again(&ops, num, maybe).await;
+            maybe = in_doubt;
+            if self.lost(&held, &done, status) {
+                if !self.reopen(at, &held).await {
+                    return None;
+                }
+                continue;
+            }
+            if self.refused(status) || !self.expect(what, status, &[expected]) {
+                return None;
+            }
+            if status == Status::OK {
+                self.used(&held, &done);
+                self.sim.checkers.exactly_once.succeeded(done.tag, call);
+            }
+            return Some(done);
+        }
+    }
+
+    pub(super) async fn read(&mut self, at: usize) {
+        let node = self.opens[at].node;
+        let read = |stateid| Op::Read(ReadArgs { stateid, offset: 0, count: READ_MAX });
+        let Some((done, status, certain)) = self.look_in(at, read).await else { return };
+        if self.expect("READ", status, &[Status::OK]) {
+            self.compare_data(node, &done, certain);
         }
     }
 
     pub(super) fn compare_data(&self, node: NodeId, done: &Done, certain: bool) {
-        let Some(expected) = self.model.bytes(node).filter(|_| certain) else { return };
+        if !certain {
+            return;
+        }
+        let expected = self.model.part(node, 0, READ_MAX as usize);
+        let is_all = self.model.bytes(node).is_some_and(|bytes| bytes.len() == expected.len());
         let results = done.reply.results();
         let read = results.iter().find(|result| result.num == OpNum::READ);
         let Some(OpBody::Read(ok)) = read.map(|result| &result.body) else { return };
         let (tree, who) = (&self.sim.checkers.tree, &self.name);
-        if ok.data != expected.as_slice() {
+        if ok.data != expected {
             let differs = ok.data.iter().zip(expected).position(|(a, b)| a != b);
             let (got, should) = (ok.data.len(), expected.len());
             let what = format!("data: {got} bytes of {should}, first difference at {differs:?}");
             tree.equal(who, &what, &"other bytes", &"what was written");
         }
-        tree.equal(who, "end of file", &ok.eof, &true);
+        tree.equal(who, "end of file", &ok.eof, &is_all);
     }
 
     /// Makes all that was written to a file safe: commits, and writes again what was lost.
     pub(super) async fn flush(&mut self, node: NodeId) {
         while self.dirty.get(&node).is_some_and(|writes| !writes.is_empty()) {
-            let Some(at) = self.opens.iter().position(|opened| opened.node == node) else {
+            let Some(at) = self.open_of(node) else {
                 return self.sim.journal.violation("simulator", "unsafe writes without an open");
             };
             let crashes = self.client.host.disk.crashes();
@@ -298,36 +357,25 @@ impl Actor {
     pub(super) async fn truncate(&mut self, at: usize, size: u64) {
         let node = self.opens[at].node;
         self.flush(node).await;
-        let Some(at) = self.opens.iter().position(|opened| opened.node == node) else { return };
-        let mut maybe = false;
-        loop {
-            let held = self.held(at);
-            let attrs = Attrs::new(&[AttrValue::Size(size)]);
-            let (stateid, obj_attributes) = (newest(&held), attrs.fattr());
-            let set = Op::SetAttr(SetAttrArgs { stateid, obj_attributes });
-            let ops = [put(&held.handle), set, compared()];
-            let (done, status, in_doubt) = self.change_again(&ops, OpNum::SETATTR, maybe).await;
-            maybe = in_doubt;
-            if self.lost(&held, &done, status) {
-                if !self.reopen(at, &held).await {
-                    return;
-                }
-                continue;
-            }
-            if !self.refused(status) && self.expect("truncate", status, &[Status::OK]) {
-                self.used(&held, &done);
-                self.sim.checkers.exactly_once.succeeded(done.tag, "setattr");
-                self.model.resize(node, size as usize);
-                self.compare(node, &done.reply);
-            }
-            return;
+        let Some(at) = self.open_of(node) else { return };
+        let attrs = Attrs::new(&[AttrValue::Size(size)]);
+        let set = |stateid| Op::SetAttr(SetAttrArgs { stateid, obj_attributes: attrs.fattr() });
+        let what = ("truncate", "setattr");
+        if let Some(done) = self.change_in(at, what, Status::OK, set).await {
+            self.model.resize(node, size as usize);
+            self.compare(node, &done.reply);
         }
+    }
+
+    /// An open of this file.
+    pub(super) fn open_of(&self, node: NodeId) -> Option<usize> {
+        self.opens.iter().position(|opened| opened.node == node)
     }
 
     pub(super) async fn close(&mut self, at: usize) {
         let node = self.opens[at].node;
         self.flush(node).await;
-        let Some(at) = self.opens.iter().position(|opened| opened.node == node) else { return };
+        let Some(at) = self.open_of(node) else { return };
         let opened = self.opens.remove(at);
         self.close_held(&opened.held).await;
     }
@@ -347,8 +395,16 @@ impl Actor {
             if let (Some(stateid), Some(handle)) = (stateid, handle) {
                 let (epoch, generation) = (done.epoch, done.reply.generation);
                 self.sim.checkers.generations.stateid_made(&stateid, generation);
-                let held =
-                    Held { handle, owner, share: BOTH, stateid, epoch, generation, is_lost: false };
+                let held = Held {
+                    handle,
+                    owner,
+                    share: BOTH,
+                    stateid,
+                    epoch,
+                    generation,
+                    is_lost: false,
+                    locks: Vec::new(),
+                };
                 self.close_held(&self.client.hold(held)).await;
             }
             return;

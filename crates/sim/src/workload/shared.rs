@@ -74,6 +74,7 @@ impl Actor {
             epoch,
             generation,
             is_lost: false,
+            locks: Vec::new(),
         }))
     }
 

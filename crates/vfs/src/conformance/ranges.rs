@@ -235,6 +235,8 @@ pub(super) fn clones_of_wrong_ranges_are_invalid(subject: &Subject) {
         t.refused(t.root.clone_range(&from, at, &from, target, len), &[Error::Invalid]);
     }
     assert_eq!(t.root.attr(&file).size, 0);
+    t.root.clone_range(&from, 3 * block, &to, block, 0).expect("it is nothing");
+    assert_eq!(t.root.attr(&file).size, 0, "and nothing grows by it");
     t.root.clone_range(&from, 0, &from, 4 * block, 0).expect("they are apart");
     assert!(t.root.read(&from, 4 * block, 4 << 20) == pattern(3 * block as usize, 1));
 }

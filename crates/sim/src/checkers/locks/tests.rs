@@ -31,6 +31,36 @@ fn ranges_are_cells_and_the_rest_is_one() {
 }
 
 #[test]
+fn what_is_held_alike_is_one_range() {
+    let mut bytes = [None; CELLS];
+    bytes[0] = Some(Kind::Read);
+    bytes[2..4].fill(Some(Kind::Read));
+    bytes[4..17].fill(Some(Kind::Write));
+    let runs = runs(&bytes);
+    assert_eq!(runs, [(0..1, Kind::Read), (2..4, Kind::Read), (4..17, Kind::Write)]);
+    let all = |cells: &Range<usize>| {
+        let (offset, length) = range_of(cells);
+        super::cells(offset, length)
+    };
+    assert!(runs.iter().all(|(cells, _)| all(cells).as_ref() == Some(cells)));
+}
+
+#[test]
+fn nobody_is_denied_what_a_silent_client_held() {
+    let way = InTheWay { owner: vec![1], cells: Some(2..6), kind: Kind::Write };
+    let denied = |heard, patience| {
+        said(|locks| {
+            take(locks, &asked(1, 2..6, Kind::Write, 1), 2);
+            locks.heard(1, heard);
+            locks.denied(&asked(2, 3..9, Kind::Read, 50), &way, patience);
+        })
+    };
+    assert_eq!(denied(20, Some(30)), 0);
+    assert_eq!(denied(19, Some(30)), 1);
+    assert_eq!(denied(19, None), 0);
+}
+
+#[test]
 fn what_excludes_each_other_is_not_granted_together() {
     let (first, second) = (asked(1, 2..6, Kind::Write, 1), asked(2, 5..9, Kind::Read, 3));
     let both = |between: &dyn Fn(&Locks)| {
@@ -82,7 +112,7 @@ fn a_refusal_has_a_reason() {
         let way = InTheWay { owner: vec![1], cells, kind };
         said(|locks| {
             history(locks);
-            locks.denied(&wish, &way);
+            locks.denied(&wish, &way, None);
         })
     };
     let mine = asked(1, 2..6, Kind::Read, 1);
