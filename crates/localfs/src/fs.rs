@@ -172,9 +172,10 @@ impl LocalFs {
         if self.core.is_volatile() {
             return Some(Watch::NONE);
         }
-        // To open by a handle may be to read the disk.
-        let is_open = |node: &&Handle| self.core.cache.holds(node);
-        nodes.iter().all(is_open).then(|| self.pace.begin(&*self.world, class))?
+        // To open by a handle may be to read the disk. One that is not ours is refused at once.
+        let is_quick =
+            |node: &&Handle| self.core.cache.holds(node) || self.core.minter.parse(node).is_err();
+        nodes.iter().all(is_quick).then(|| self.pace.begin(&*self.world, class))?
     }
 
     fn run<'a, T: Send + 'static>(

@@ -74,8 +74,8 @@ const KERNEL_NAMES: [&str; 18] = [
     "tracefs",
 ];
 
-/// Whether an inode's number and stamp are the same for good. Elsewhere (FUSE, FAT) they may be made
-/// up anew when the kernel or a daemon next hears of the object.
+/// Whether an inode's number and stamp are the same for good. Elsewhere (FUSE, FAT) they may be
+/// made up anew when the kernel or a daemon next hears of the object.
 pub(crate) const fn is_lasting(kind: u32) -> bool {
     matches!(kind, EXT4 | XFS | BTRFS | TMPFS | F2FS | BCACHEFS | ZFS | NFS)
 }

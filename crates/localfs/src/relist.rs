@@ -4,7 +4,7 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
-use holdfast_vfs::{DirEnd, DirEntry, FileKind, Handle, Result, Want};
+use holdfast_vfs::{DirEnd, DirEntry, Handle, Result, Want};
 use rustix::io::Errno;
 
 use crate::attr::attr;
@@ -99,9 +99,8 @@ impl Core {
             return Some(with(None, handle()));
         }
         let stat = match self.node_again(entry) {
-            // Of a directory the name is asked: something may be mounted over it.
-            Some(node) if node.kind() != FileKind::Directory => stat_fd(node.fd()),
-            Some(_) | None => stat_name(dir.fd(), name),
+            Some(node) => stat_fd(node.fd()),
+            None => stat_name(dir.fd(), name),
         };
         match stat {
             Ok(stat) if stat.stx_nlink == 0 => None,

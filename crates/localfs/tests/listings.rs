@@ -217,7 +217,7 @@ fn what_is_mounted_on_an_entry_hides_it_from_memory_too() {
             let (below, path) = (dir.path().join("below"), dir.path().join("file"));
             fs::create_dir(&below).unwrap();
             fs::write(&path, "").unwrap();
-            let fs = open(dir.path(), options());
+            let fs = open(dir.path(), Options { noxdev: true, ..options() });
             wait(fs.lookup(&ROOT, &fs.root(), b"file")).unwrap();
             remember(&fs);
             assert_eq!(all(&fs).entries.len(), 2);

@@ -50,6 +50,20 @@ impl Locker {
 /// All that is locked of the file by descriptions, as the kernel lists it: the first byte, the
 /// length, which is 0 to the end, and how.
 fn seen(dir: &Path) -> Vec<(u64, u64, LockKind)> {
+    // A list that changes while it is read, by whoever locks on this machine, may have a lock
+    // several times or not at all.
+    let mut last = listed(dir);
+    for _ in 0..1000 {
+        let next = listed(dir);
+        if last == next {
+            return next;
+        }
+        last = next;
+    }
+    panic!("the list of locks never was the same twice: {last:?}");
+}
+
+fn listed(dir: &Path) -> Vec<(u64, u64, LockKind)> {
     let inode = local(|| std::fs::metadata(dir.join("file")).unwrap().ino());
     let (file, listed) = (format!(":{inode}"), std::fs::read_to_string("/proc/locks").unwrap());
     let lock = |line: &str| {
