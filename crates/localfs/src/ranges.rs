@@ -160,7 +160,7 @@ impl Core {
         if whole > left {
             return Err(Error::Invalid);
         }
-        self.check_target(&target, to, whole)?;
+        self.check_target(target, to, whole)?;
         self.assume(cred)?;
         sys::clone_range(source.fd(), from, target.fd(), to, len).meaning()?;
         self.changed(target.node());

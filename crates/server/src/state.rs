@@ -228,7 +228,9 @@ impl State {
         }
         for cell in dead {
             self.remove_session(&cell.id);
-            let forget = |c: &mut Clients| c.session_destroyed(cell.client, cell.id, now);
+            // Its death renews nothing; where nobody can tell its last use, the lease is kept.
+            let used = cell.peek(|session| Some(session.used)).unwrap_or(now);
+            let forget = |c: &mut Clients| c.session_destroyed(cell.client, cell.id, used);
             let _ = self.with(&self.clients, forget).await;
         }
     }
@@ -249,9 +251,12 @@ impl State {
     pub(crate) fn forget_dead_sessions_of(&self, clients: &mut Clients, client: ClientId) {
         let now = self.now();
         for id in clients.sessions(client).to_vec() {
-            if self.session(&id).is_ok_and(|cell| cell.is_over()) {
+            if let Ok(cell) = self.session(&id)
+                && cell.is_over()
+            {
+                let used = cell.peek(|session| Some(session.used)).unwrap_or(now);
                 self.remove_session(&id);
-                clients.session_destroyed(client, id, now);
+                clients.session_destroyed(client, id, used);
             }
         }
     }

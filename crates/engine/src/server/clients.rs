@@ -314,14 +314,14 @@ impl Clients {
         Some(ok)
     }
 
-    /// Forgets a session that was destroyed.
-    pub fn session_destroyed(&mut self, client: ClientId, session: SessionId, now: Instant) {
+    /// Forgets a session that was destroyed, and was last used then.
+    pub fn session_destroyed(&mut self, client: ClientId, session: SessionId, used: Instant) {
         if let Some(record) = self.records.get_mut(&client) {
             if let Some(at) = record.sessions.iter().position(|own| *own == session) {
                 record.sessions.remove(at);
                 self.sessions -= 1;
             }
-            record.renewed = record.renewed.max(now);
+            record.renewed = record.renewed.max(used);
         }
     }
 
