@@ -7,6 +7,7 @@
 //! count begins anew with each process, so a random number that only this one has is added too.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use holdfast_vfs::ChangeAttrType;
@@ -32,7 +33,8 @@ const TICK_NS: u64 = 1_000_000;
 const TRIES: usize = 3;
 
 /// How the change attribute is made.
-pub(crate) struct Changes(Option<Counted>);
+#[derive(Clone)]
+pub(crate) struct Changes(Option<Arc<Counted>>);
 
 struct Counted {
     instance: u64,
@@ -44,10 +46,8 @@ impl Changes {
     /// `instance` differs from those of all processes before.
     pub(crate) fn probe(directory: &OwnedFd, forces_counts: bool, instance: u64) -> Self {
         let is_strict = !forces_counts && (0..TRIES).any(|_| has_own_times(directory));
-        Self((!is_strict).then(|| Counted {
-            instance,
-            counts: (0..COUNTS).map(|_| AtomicU64::new(0)).collect(),
-        }))
+        let counts = || (0..COUNTS).map(|_| AtomicU64::new(0)).collect();
+        Self((!is_strict).then(|| Arc::new(Counted { instance, counts: counts() })))
     }
 
     /// What clients may conclude from two values.

@@ -18,7 +18,6 @@ use crate::files::Files;
 use crate::handle::{Minter, Parsed};
 use crate::index::volume_of_device;
 use crate::listing::Listings;
-use crate::locks::Locking;
 use crate::pins::Pins;
 use crate::pipes::Pipes;
 use crate::resident::Dirty;
@@ -116,8 +115,6 @@ pub(crate) struct Core {
     pub(crate) files: Files,
     /// Descriptors that cannot be opened again.
     pub(crate) pins: Arc<Pins>,
-    /// Whether local processes can be asked for locks.
-    pub(crate) locking: Locking,
 }
 
 impl Core {

@@ -13,7 +13,7 @@ use crate::cache::Node;
 use crate::core::{Core, INSIDE, device};
 use crate::errno::Meaning;
 use crate::handle::Parsed;
-use crate::kinds::{RAMFS, is_known, is_of_the_kernel, path_of};
+use crate::kinds::{RAMFS, is_known, is_lasting, is_of_the_kernel, path_of};
 use crate::mountinfo::MountInfo;
 use crate::name::Name;
 use crate::sys;
@@ -128,8 +128,8 @@ impl Core {
 
     /// What is true of the export's own file system.
     pub(crate) fn properties(&self) -> Properties {
-        let local_locks = !self.locking.is_refused();
-        Properties { local_locks, ..self.volumes.own.mount.properties }
+        let mount = &self.volumes.own.mount;
+        Properties { local_locks: !mount.locking.is_refused(), ..mount.properties }
     }
 
     /// What is true of the file system of an object.
@@ -144,7 +144,8 @@ impl Core {
             (None, Ok(Parsed::Process(_) | Parsed::Durable(_)) | Err(_)) => None,
         };
         let volume = volume.as_ref().unwrap_or(own);
-        Properties { local_locks: !self.locking.is_refused(), ..volume.mount.properties }
+        let local_locks = !volume.mount.locking.is_refused();
+        Properties { local_locks, ..volume.mount.properties }
     }
 
     /// Whether all that is shown is only in memory.
@@ -171,6 +172,10 @@ impl Core {
         }
         if self.volumes.prompt && !is_known(kind_of_fs) && kind_of_fs != RAMFS {
             return Err(Hidden::Slow);
+        }
+        if self.index().is_some() && !is_lasting(kind_of_fs) {
+            // Its handles would be taken for good ones after a restart.
+            return Err(Hidden::Handles);
         }
         let probed = self.identity.as_server(|| Ok(self.probe(gate, fd, stat)));
         let volume = Arc::new(probed.map_err(|_| Hidden::Closed)??);
@@ -202,7 +207,8 @@ impl Core {
             },
         };
         let above = Above::new(gate.parent.volume().clone(), covered);
-        let volume = Mount::probe(root, Some(above), self.usage).map_err(Hidden::closed)?;
+        let volume = Mount::probe(root, Some(above), self.usage, &self.volumes.changes)
+            .map_err(Hidden::closed)?;
         // Something may have been mounted over it since.
         if volume.mount.has(stat) { Ok(volume) } else { Err(Hidden::Busy) }
     }
@@ -242,6 +248,7 @@ impl Core {
         let path = self.proc_fds.as_ref().and_then(|fds| path_of(self.root.fd(), fds));
         let path = path.ok_or(Error::Stale)?;
         let (mut present, mut is_sure) = (Vec::new(), true);
+        let changes = self.volumes.mount_changes();
         for below in mounts.below(&path).meaning()?.iter().take(MOUNTS_MAX) {
             let found = match self.walk(&below.path) {
                 Ok(node) => node.volume().mount.id(),
@@ -259,7 +266,7 @@ impl Core {
         if !is_sure {
             return Err(Error::Busy);
         }
-        self.volumes.set_present(Some(present));
+        self.volumes.set_present(present, changes);
         Err(Error::Stale)
     }
 
@@ -276,7 +283,7 @@ impl Core {
         if !self.volumes.mounts.as_ref().is_some_and(MountInfo::changed) {
             return;
         }
-        self.volumes.set_present(None);
+        self.volumes.forget_present();
         let inside = |volume: &Arc<Volume>| {
             let climbed = self.identity.as_server(|| self.is_inside(volume.mount.root()));
             climbed.unwrap_or(false)

@@ -185,7 +185,12 @@ impl Core {
     /// [`Error::Busy`]: only its last descriptor keeps it alive, and there is no pin for that.
     fn may_open_again(&self, awake: &Awake) -> Result<bool> {
         let (node, (is_kept, has_data)) = (awake.node_arc(), awake.opens().keeps(awake.mode()));
-        if !is_kept && stat_fd(node.fd()).meaning()?.stx_nlink == 0 {
+        let stat = stat_fd(node.fd()).meaning()?;
+        if self.table.is_some() && !node.mount().stamps.are_lasting(&stat) {
+            // Another object could come in its place, and nothing would tell.
+            return Ok(false);
+        }
+        if !is_kept && stat.stx_nlink == 0 {
             self.keep(node, false)?;
         }
         Ok(has_data || self.may_open(node, awake.mode()))
@@ -232,10 +237,15 @@ impl Core {
         let mut steady = Steady { node: node.clone(), has_kept: false };
         if node.opens.asleep() > 0 {
             let (is_kept, has_data) = node.opens.keeps(node.opens.modes());
-            let is_last_name = || stat_fd(node.fd()).is_ok_and(|stat| stat.stx_nlink <= 1);
-            if takes_mode && !has_data || !takes_mode && !is_kept && is_last_name() {
+            // Each of the changes under way may take a name. What a table knows by one of its
+            // names it would not find by another.
+            let changes = node.opens.changes();
+            let may_be_lost = || {
+                self.table.is_some() || stat_fd(node.fd()).is_ok_and(|it| it.stx_nlink <= changes)
+            };
+            if takes_mode && !has_data || !takes_mode && !is_kept && may_be_lost() {
                 self.keep(node, takes_mode)?;
-                steady.has_kept = !takes_mode;
+                steady.has_kept = !takes_mode && self.table.is_none();
             }
         }
         Ok(steady)
@@ -258,8 +268,17 @@ impl Core {
     }
 
     /// The object of a handle whose files sleep. May act as the server afterwards.
-    pub(crate) fn sleeper(&self, handle: &Handle) -> Option<Arc<Node>> {
-        if self.cache.sleeps(handle) { self.node(handle).ok() } else { None }
+    ///
+    /// # Errors
+    /// [`Error::Busy`]: there is such an object, and no descriptor for it now.
+    pub(crate) fn sleeper(&self, handle: &Handle) -> Result<Option<Arc<Node>>> {
+        if !self.cache.sleeps(handle) {
+            return Ok(None);
+        }
+        match self.node(handle) {
+            Err(Error::Busy) => Err(Error::Busy),
+            node => Ok(node.ok()),
+        }
     }
 
     /// Opens the object of a file again. Acts as the server.

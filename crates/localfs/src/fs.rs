@@ -146,7 +146,7 @@ impl LocalFs {
 
     /// Whether clients and local processes exclude each other with locks, as far as it is known.
     pub fn locks_locally(&self) -> bool {
-        !self.core.locking.is_refused()
+        !self.core.volumes.own.mount.locking.is_refused()
     }
 
     /// How many changes waited for stable storage, and for how many flushes.
@@ -166,6 +166,7 @@ impl LocalFs {
 
     /// Begins a call that is made at once, on these objects; `None` when it may have to wait.
     fn begin(&self, class: Class, nodes: &[&Handle]) -> Option<Watch<'_>> {
+        self.sync_if_asked();
         if !self.prompt {
             return None;
         }
@@ -385,7 +386,6 @@ impl FileSystem for LocalFs {
         owner_override: bool,
     ) -> Reply<'a, File> {
         let (cred, node) = (*cred, *node);
-        self.sync_if_asked();
         self.run(Class::Opens, &[&node], move |core| core.open(&cred, &node, mode, owner_override))
     }
 
@@ -398,7 +398,6 @@ impl FileSystem for LocalFs {
         mode: OpenMode,
     ) -> Reply<'a, Created> {
         let (cred, dir, name, how) = (*cred, *dir, ready!(Name::new(name)), *how);
-        self.sync_if_asked();
         self.change(&[&dir], move |core| core.create(&cred, &dir, &name, &how, mode))
     }
 
@@ -468,12 +467,16 @@ impl FileSystem for LocalFs {
         }
         let (cred, dir) = (*cred, *dir);
         let listing = self.send(Class::Listings, move |core| {
-            let (mut entries, mut names) = (Vec::new(), 0);
+            // Cookie, length, name, handle and a word of attributes at least, as they are sent.
+            let bytes = |entry: &DirEntry<'_>| {
+                24 + entry.name.len() + entry.handle.as_ref().map_or(0, |it| it.as_slice().len())
+            };
+            let (mut entries, mut listed) = (Vec::new(), 0);
             let end = core.readdir(&cred, &dir, cookie, room, want, &mut |entry| {
                 // One at least, however small the room: else the listing never goes on.
-                let fits = entries.is_empty() || names < room;
+                let fits = entries.is_empty() || listed < room;
                 if fits {
-                    names += entry.name.len();
+                    listed += bytes(entry);
                     entries.push(OwnedEntry::new(entry));
                 }
                 fits
@@ -522,7 +525,7 @@ impl FileSystem for LocalFs {
         sink: &'a mut dyn ReadSink,
     ) -> Reply<'a, ReadEnd> {
         let open = ready!(readable(file));
-        if self.prompt && !ready!(self.core.has_holes(open)) {
+        if self.prompt && open.peek().is_some() && !ready!(self.core.has_holes(open)) {
             return self.read(file, offset, len, sink);
         }
         if open.is_volatile() {

@@ -12,6 +12,7 @@
 //! who cannot lock it either.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use holdfast_vfs::{
@@ -27,6 +28,7 @@ use crate::errno::error;
 use crate::open::OpenFile;
 use crate::pins::Pin;
 use crate::sys::{self, FileLock};
+use crate::volume::Volume;
 
 /// The kernel's last byte.
 const LAST: u64 = i64::MAX as u64;
@@ -78,6 +80,8 @@ pub(crate) struct LockFile {
     fd: OwnedFd,
     /// Whether the description is an open file's as well: then a close does not end its locks.
     is_shared: bool,
+    /// In use as long as this is.
+    volume: Arc<Volume>,
     _pin: Pin,
 }
 
@@ -102,21 +106,22 @@ impl Core {
         {
             let lock = FileLock { kind: libc::F_WRLCK, start: 0, len: 0 };
             // It notes what this means.
-            let _ = self.locking.judge(sys::lock(fd.as_fd(), lock));
+            let _ = self.volumes.own.mount.locking.judge(sys::lock(fd.as_fd(), lock));
         }
     }
 
     pub(crate) fn open_locks(&self, handle: &Handle, open: Option<&OpenFile>) -> Result<LockFile> {
-        if self.locking.is_refused() {
+        let node = self.node(handle)?;
+        if node.mount().locking.is_refused() {
             return Err(Error::NotSupported);
         }
-        let node = self.node(handle)?;
         self.stat(&node)?;
         regular(node.kind())?;
         let pin = self.pins.pin()?;
         self.identity.server()?;
         let (fd, is_shared) = self.description(&node, open)?;
-        Ok(LockFile { fd, is_shared, _pin: pin })
+        let volume = node.volume().clone();
+        Ok(LockFile { fd, is_shared, volume, _pin: pin })
     }
 
     /// A description of its own for reading and writing; else the one that is open, which is
@@ -157,7 +162,7 @@ impl Core {
         for _ in 0..TRIES {
             match sys::lock(locks.fd.as_fd(), lock) {
                 Err(errno @ (Errno::AGAIN | Errno::ACCESS)) => refused = error(errno),
-                result => return self.locking.judge(result).map(Ok),
+                result => return locks.volume.mount.locking.judge(result).map(Ok),
             }
             if let Some(holder) = self.holder(locks, lock)? {
                 return Ok(Err(holder));
@@ -174,7 +179,8 @@ impl Core {
 
     /// Who is in the way of a lock, if anybody is.
     fn holder(&self, locks: &LockFile, lock: FileLock) -> Result<Option<LocalLock>> {
-        let found = self.locking.judge(sys::conflicting_lock(locks.fd.as_fd(), lock))?;
+        let found =
+            locks.volume.mount.locking.judge(sys::conflicting_lock(locks.fd.as_fd(), lock))?;
         Ok(found.map(local_lock))
     }
 }

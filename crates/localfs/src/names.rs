@@ -128,7 +128,7 @@ impl Core {
         self.writable()?;
         let before = self.change(&parent)?;
         self.assume(cred)?;
-        let victim = self.cached(&parent, name);
+        let victim = self.cached(&parent, name)?;
         let _steady = self.steady_victim(victim.as_ref())?;
         self.assume(cred)?;
         let inode = self.to_change(&parent, name);
@@ -172,7 +172,7 @@ impl Core {
         self.writable()?;
         let before = (self.change(&source)?, self.change(&target)?);
         self.assume(cred)?;
-        let victim = self.cached(&target, to.1);
+        let victim = self.cached(&target, to.1)?;
         let _steady = self.steady_victim(victim.as_ref())?;
         self.assume(cred)?;
         let inodes = [self.to_change(&source, from.1), self.to_change(&target, to.1)];
@@ -240,20 +240,27 @@ impl Core {
 
     /// What is cached of the object of a name, or open: its last name may be about to go. May act
     /// as the server afterwards.
-    fn cached(&self, parent: &Node, name: &Name) -> Option<Arc<Node>> {
+    ///
+    /// # Errors
+    /// [`Error::Busy`]: it has open files, and there is no descriptor for it now.
+    fn cached(&self, parent: &Node, name: &Name) -> Result<Option<Arc<Node>>> {
         if self.index().is_some() {
-            return self.victim(parent, name);
+            return Ok(self.victim(parent, name));
         }
-        let handle = if let Some(table) = &self.table {
+        let Some(handle) = self.handle_at(parent, name) else { return Ok(None) };
+        self.cache.get(&handle).map_or_else(|| self.sleeper(&handle), |node| Ok(Some(node)))
+    }
+
+    /// The handle that the object of a name has, if clients can have one.
+    fn handle_at(&self, parent: &Node, name: &Name) -> Option<Handle> {
+        if let Some(table) = &self.table {
             let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
             let stat = statx(parent.fd(), name.as_c_str(), flags, ALL).ok()?;
             let identity = self.identify(parent.volume(), (parent.fd(), name.as_c_str()), &stat);
-            self.minter.process(table.known(identity)?)
-        } else {
-            let (kernel, _) = sys::name_to_handle_at(parent.fd(), name.as_c_str(), 0).ok()?;
-            self.minter.kernel(parent.mount().id(), &kernel)?
-        };
-        self.cache.get(&handle).or_else(|| self.sleeper(&handle))
+            return Some(self.minter.process(table.known(identity)?));
+        }
+        let (kernel, _) = sys::name_to_handle_at(parent.fd(), name.as_c_str(), 0).ok()?;
+        self.minter.kernel(parent.mount().id(), &kernel)
     }
 
     /// Forgets an object with its last name, so that nothing keeps its space.

@@ -113,6 +113,11 @@ impl Opens {
         self.asleep.fetch_sub(1, Ordering::SeqCst);
     }
 
+    /// How many changes are being made after which the object might not be opened again.
+    pub(crate) fn changes(&self) -> u32 {
+        self.changes.load(Ordering::SeqCst)
+    }
+
     /// Counts a change after which the object might not be opened again.
     pub(crate) fn begins_change(&self) {
         self.changes.fetch_add(1, Ordering::SeqCst);

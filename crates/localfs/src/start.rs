@@ -20,14 +20,13 @@ use crate::handle::Minter;
 use crate::index::Index;
 use crate::kinds::{BTRFS, EXT4, OVERLAY, XFS, has_slow, is_known, is_lasting};
 use crate::listing::Listings;
-use crate::locks::Locking;
 use crate::options::{Durability, OpenError, Options};
 use crate::pins::Pins;
 use crate::pipes::Pipes;
 use crate::resident::Dirty;
 use crate::sys;
 use crate::table::Table;
-use crate::volume::{Mount, Usage, number};
+use crate::volume::{KnownChanges, Mount, Usage, number};
 use crate::volumes::Volumes;
 
 /// AT_HANDLE_FID (Linux 6.5): a handle that need not open anything.
@@ -83,6 +82,7 @@ fn probe(
         is_durable: kernel.is_some() || options.index.is_some() && lasts,
         nowait: options.probes.nowait,
         syncs: options.durability == Durability::Sync && !options.read_only,
+        local_locks: options.local_locks,
         counts_changes: options.counts_changes,
         instance: verifier,
         xattrs: proc_fds.is_some(),
@@ -90,9 +90,10 @@ fn probe(
     };
     let crosses = !options.noxdev && number(&stat).is_some();
     let is_prompt = is_fast && !(crosses && has_slow(&named, proc_fds.as_ref()));
-    let mut own = Mount::probe(mount, None, usage)?;
+    let changes = KnownChanges::default();
+    let mut own = Mount::probe(mount, None, usage, &changes)?;
     own.fsid = options.fsid.unwrap_or(own.fsid);
-    let volumes = Volumes::new(own, crosses, is_prompt, options.tell.clone());
+    let volumes = Volumes::new((own, changes), crosses, is_prompt, options.tell.clone());
     let (table, handle) = match kernel {
         Some(handle) => (None, handle),
         None => {
@@ -130,7 +131,6 @@ fn probe(
         opens: AtomicU64::new(0),
         files: Files::new(descriptors / 4),
         pins: Arc::new(Pins::new((descriptors / 2).max(PINS_LEAST))),
-        locking: Locking::new(options.local_locks),
     };
     if !is_fast {
         core.probe_locks();

@@ -6,9 +6,10 @@
 //! and of what is mounted there: never of the number of a device. So they are the same after a
 //! restart, and two mounts of one file system are two to clients, who get two handles of a file.
 
+use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use holdfast_vfs::{Fsid, Properties};
 use rustix::fs::{StatFs, Statx, StatxFlags, fstatfs, fstatvfs};
@@ -17,9 +18,11 @@ use crate::change::Changes;
 use crate::core::{Stamps, device, stat_fd};
 use crate::flush::Journal;
 use crate::kinds::{BTRFS, OVERLAY, RAMFS, TMPFS, is_known};
+use crate::locks::Locking;
 use crate::origin::{Digest, origin};
 use crate::start::{has_journal, is_without_sync, properties, stamps};
 use crate::sys;
+use crate::volumes::VOLUMES_MAX;
 
 /// The inode of a subvolume's root.
 const SUBVOLUME_ROOT: u64 = 256;
@@ -61,10 +64,35 @@ pub(crate) struct Mount {
     pub(crate) journal: Option<Journal>,
     /// How the change attribute is made.
     pub(crate) changes: Changes,
+    /// Whether local processes can be asked for locks.
+    pub(crate) locking: Locking,
     /// Whether the file system knows reads that do not wait.
     pub(crate) nowait: AtomicBool,
     /// Whether a request reached it since this was last asked.
     used: AtomicBool,
+}
+
+/// How the change attributes of mounts are made, by what handles name the mounts by: one that is
+/// let go of and comes again goes on counting where it was.
+#[derive(Default)]
+pub(crate) struct KnownChanges(Mutex<BTreeMap<u64, Changes>>);
+
+impl KnownChanges {
+    fn of(&self, mount: u64, probe: impl FnOnce() -> Changes) -> Changes {
+        if let Some(known) = self.lock().get(&mount) {
+            return known.clone();
+        }
+        let probed = probe();
+        let mut all = self.lock();
+        if all.len() >= VOLUMES_MAX {
+            all.pop_first();
+        }
+        all.entry(mount).or_insert(probed).clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Changes>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// How a mount is used.
@@ -76,6 +104,8 @@ pub(crate) struct Usage {
     pub(crate) is_durable: bool,
     /// Whether reads that do not wait are tried.
     pub(crate) nowait: bool,
+    /// Whether locks exclude local processes.
+    pub(crate) local_locks: bool,
     /// Whether changes are counted, whatever times the file system has.
     pub(crate) counts_changes: bool,
     /// Differs from those of all processes before.
@@ -94,6 +124,7 @@ impl Mount {
         root: OwnedFd,
         above: Option<Above>,
         usage: Usage,
+        known: &KnownChanges,
     ) -> rustix::io::Result<Volume> {
         let (stat, statfs) = (stat_fd(root.as_fd())?, fstatfs(&root)?);
         let kind = statfs.f_type as u32;
@@ -106,7 +137,8 @@ impl Mount {
             place.and(above.covered.unwrap_or_default()).finish()
         });
         let major = if id == 0 { origin.finish() } else { id };
-        let mount = Self { id, ..Self::of(root, usage, &stat, &statfs, base) };
+        let changes = known.of(id, || Changes::probe(&root, usage.counts_changes, usage.instance));
+        let mount = Self { id, ..Self::of((root, changes), usage, &stat, &statfs, base) };
         Ok(Volume {
             id,
             fsid: Fsid { major, minor: u64::from(usage.export_id) },
@@ -118,10 +150,15 @@ impl Mount {
         })
     }
 
-    fn of(root: OwnedFd, usage: Usage, stat: &Statx, statfs: &StatFs, base: Option<u64>) -> Self {
+    fn of(
+        (root, changes): (OwnedFd, Changes),
+        usage: Usage,
+        stat: &Statx,
+        statfs: &StatFs,
+        base: Option<u64>,
+    ) -> Self {
         let kind = statfs.f_type as u32;
         let mut properties = properties(statfs, usage.is_durable);
-        let changes = Changes::probe(&root, usage.counts_changes, usage.instance);
         properties.change_attr_type = changes.kind();
         properties.xattrs = usage.xattrs && crate::xattr::works(root.as_fd());
         Self {
@@ -137,6 +174,7 @@ impl Mount {
             properties,
             stamps: stamps(&root, kind),
             changes,
+            locking: Locking::new(usage.local_locks),
             volatile: matches!(kind, TMPFS | RAMFS) || is_without_sync(),
             journal: Journal::probe(&root, usage.syncs && has_journal(kind, stat)),
             nowait: AtomicBool::new(usage.nowait && kind != TMPFS),
@@ -274,12 +312,13 @@ impl Volume {
             by_handle: false,
             is_durable: false,
             nowait: true,
+            local_locks: true,
             counts_changes: false,
             instance: 0,
             syncs: false,
             xattrs: false,
             export_id: 0,
         };
-        Arc::new(Mount::probe(root, None, usage).unwrap())
+        Arc::new(Mount::probe(root, None, usage, &KnownChanges::default()).unwrap())
     }
 }

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use crate::keeper::Keeper;
 use crate::mountinfo::MountInfo;
 use crate::options::Tell;
-use crate::volume::Volume;
+use crate::volume::{KnownChanges, Volume};
 
 /// Volumes below an export that are in use at once. Each mount keeps a descriptor or two open.
 pub(crate) const VOLUMES_MAX: usize = 256;
@@ -69,6 +69,15 @@ impl Hidden {
     }
 }
 
+/// What is known of the mounts below the export.
+#[derive(Default)]
+struct Present {
+    /// How often the list of mounts was seen to change.
+    changes: u64,
+    /// All of them, since then.
+    ids: Option<Vec<u64>>,
+}
+
 /// The table.
 pub(crate) struct Volumes {
     /// The volume of the export's root.
@@ -83,19 +92,25 @@ pub(crate) struct Volumes {
     pub(crate) keeper: OnceLock<Arc<Keeper>>,
     others: Mutex<Vec<Arc<Volume>>>,
     count: AtomicUsize,
-    /// All mounts below the export, since the list of mounts was last seen to change.
-    present: Mutex<Option<Vec<u64>>>,
+    /// How the change attributes of all that was ever shown are made.
+    pub(crate) changes: KnownChanges,
+    present: Mutex<Present>,
     tell: Tell,
     told: AtomicBool,
 }
 
 impl Volumes {
-    pub(crate) fn new(own: Volume, crosses: bool, prompt: bool, tell: Tell) -> Self {
+    pub(crate) fn new(
+        (own, changes): (Volume, KnownChanges),
+        crosses: bool,
+        prompt: bool,
+        tell: Tell,
+    ) -> Self {
         let mounts = if crosses { MountInfo::open() } else { None };
         let (keeper, others, count, present) = Default::default();
         let told = AtomicBool::new(false);
         let own = Arc::new(own);
-        Self { own, crosses, prompt, mounts, keeper, others, count, present, tell, told }
+        Self { own, crosses, prompt, mounts, keeper, others, count, changes, present, tell, told }
     }
 
     /// Whether the export's own volume is all there is in use.
@@ -162,13 +177,30 @@ impl Volumes {
 
     /// Whether a mount may be below the export although it is not in the table.
     pub(crate) fn may_be_present(&self, id: u64) -> bool {
-        let present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
-        present.as_ref().is_none_or(|ids| ids.contains(&id))
+        self.present().ids.as_ref().is_none_or(|ids| ids.contains(&id))
     }
 
-    /// Notes which mounts are below the export; none: it is not known any more.
-    pub(crate) fn set_present(&self, ids: Option<Vec<u64>>) {
-        *self.present.lock().unwrap_or_else(PoisonError::into_inner) = ids;
+    /// How often the list of mounts was seen to change.
+    pub(crate) fn mount_changes(&self) -> u64 {
+        self.present().changes
+    }
+
+    /// Notes which mounts are below the export, unless the list has changed since it was read.
+    pub(crate) fn set_present(&self, ids: Vec<u64>, changes: u64) {
+        let mut present = self.present();
+        if present.changes == changes {
+            present.ids = Some(ids);
+        }
+    }
+
+    /// Notes that the list of mounts has changed.
+    pub(crate) fn forget_present(&self) {
+        let mut present = self.present();
+        *present = Present { changes: present.changes + 1, ids: None };
+    }
+
+    fn present(&self) -> MutexGuard<'_, Present> {
+        self.present.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What a request is told of what is hidden; the operator is told once.

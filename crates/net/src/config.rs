@@ -30,7 +30,7 @@ pub struct RuntimeConfig {
     /// How many threads for work that may block there are besides those that services bring. With
     /// none, work that may block is refused while no service is up.
     pub threads: usize,
-    /// How many records above 64 KiB one loop receives at a time.
+    /// How many records above 64 KiB are received at a time: each loop has its share.
     pub large_records: usize,
     /// How long the rest of a record may take while nothing of it arrives. Counted in seconds.
     pub record_timeout: Duration,

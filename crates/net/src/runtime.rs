@@ -86,7 +86,7 @@ impl Runtime {
                     record: config.record_timeout.as_secs(),
                     send: config.send_timeout.as_secs(),
                 },
-                large_records: config.large_records.max(1),
+                large_records: config.large_records.div_ceil(config.loops.max(1)).max(1),
                 place,
             })?);
         }

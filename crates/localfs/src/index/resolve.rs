@@ -103,8 +103,12 @@ impl Core {
         let gate = Gate { parent, name: name.as_bytes(), listed: None };
         let volume = self.volume_at(gate, fd.as_fd(), &stat).ok()?;
         let handle = self.minter.durable(&self.identify(&volume, (fd.as_fd(), c""), &stat));
-        let cached = self.cache.get(&handle);
-        Some(cached.unwrap_or_else(|| Arc::new(Node::new(fd, handle, &stat, volume))))
+        if let Some(cached) = self.cache.get(&handle) {
+            return Some(cached);
+        }
+        let node = Node::new(fd, handle, &stat, volume);
+        // The cache knows the open files of those whose files sleep.
+        Some(if self.cache.sleeps(&handle) { self.cache.insert(node) } else { Arc::new(node) })
     }
 
     /// Opens the object of an identity.
@@ -114,7 +118,10 @@ impl Core {
             None => Err(Error::Stale),
         };
         match (found, table.index()) {
-            (Err(Error::Stale), Some(index)) => Err(index.ask(identity)),
+            // A scan sees the export's own file system only.
+            (Err(Error::Stale), Some(index)) if identity.volume == self.volumes.own.id => {
+                Err(index.ask(identity))
+            }
             (found, _) => found,
         }
     }

@@ -31,6 +31,9 @@ const LOCAL_OWNER: &[u8] = b"local process";
 
 const ALL: ByteRange = ByteRange { first: 0, last: u64::MAX };
 
+/// How often one turn gives up what others give up meanwhile.
+const ROUNDS_MAX: u32 = 8;
+
 /// A file by its file system.
 #[derive(Clone, Copy)]
 pub(crate) struct Local<'a> {
@@ -327,7 +330,7 @@ impl Turn<'_> {
 
     /// Ends the turn, when what the engine has given up is given up.
     async fn finish(mut self) {
-        loop {
+        for round in 1.. {
             // In this order: who ends the last lock state notes it after that.
             let left = self.with_entry(|entry| entry.left.take()).flatten();
             let files = self.state.files(&self.file);
@@ -344,7 +347,8 @@ impl Turn<'_> {
                 self.leave(range);
                 self.release(true);
             }
-            if self.is_over || self.release(false) {
+            // What is given up all the time is left to the next turn, or the next sweep.
+            if self.is_over || self.release(round == ROUNDS_MAX) {
                 return;
             }
         }

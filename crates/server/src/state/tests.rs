@@ -2,20 +2,23 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
+use std::sync::atomic::AtomicU64;
 use std::task::{Context, Poll, Waker};
 
 use holdfast_base::{BoxFuture, Closed, Job, WallTime};
-use holdfast_proto::nfs4::{ClientId, SessionId};
+use holdfast_engine::Principal;
+use holdfast_engine::server::{CreateSession, Created, ExchangeId, SessionTerms};
+use holdfast_proto::nfs4::{ChannelAttrs, ClientId, CreateSessionFlags, SessionId, Verifier};
 
 use super::*;
 use crate::records::MemoryRecords;
 
-/// A world in which nothing moves.
-struct Still;
+/// A world in which nothing moves but its clock, by hand.
+struct Still(AtomicU64);
 
 impl World for Still {
     fn now(&self) -> Instant {
-        Instant::from_ns(1)
+        Instant::from_ns(self.0.load(Ordering::Relaxed))
     }
 
     fn wall(&self) -> WallTime {
@@ -39,12 +42,18 @@ impl World for Still {
     }
 }
 
+const LEASE: Duration = Duration::from_secs(90);
+
 fn state() -> State {
-    let lease = Duration::from_secs(90);
+    state_in(Arc::new(Still(AtomicU64::new(1))))
+}
+
+fn state_in(world: Arc<Still>) -> State {
+    let lease = LEASE;
     let owners = [Box::<[u8]>::from(*b"a")];
     let grace = Grace::start(Instant::default(), lease, lease, owners);
     let records = Arc::new(MemoryRecords::new());
-    State::new(Arc::new(Still), Origin { tag: [1, 2, 3, 4], lease, grace, records })
+    State::new(world, Origin { tag: [1, 2, 3, 4], lease, grace, records })
 }
 
 /// The output of a future that never waits here.
@@ -93,10 +102,10 @@ fn a_poisoned_record_of_clients_ends_no_grace_period() {
 #[test]
 fn a_poisoned_session_is_dead_and_forgotten() {
     let state = state();
-    let terms = holdfast_engine::server::SessionTerms {
-        flags: holdfast_proto::nfs4::CreateSessionFlags::empty(),
-        fore: holdfast_proto::nfs4::ChannelAttrs::default(),
-        back: holdfast_proto::nfs4::ChannelAttrs::default(),
+    let terms = SessionTerms {
+        flags: CreateSessionFlags::empty(),
+        fore: ChannelAttrs::default(),
+        back: ChannelAttrs::default(),
     };
     let id = SessionId([7; 16]);
     let cell = Arc::new(SessionCell::new((id, ClientId(1)), terms, 1, Arc::default(), state.now()));
@@ -107,4 +116,37 @@ fn a_poisoned_session_is_dead_and_forgotten() {
     assert!(cell.is_dead());
     now(state.expire());
     assert!(state.session(&id).is_err());
+}
+
+#[test]
+fn a_session_that_died_renews_no_lease_when_it_is_forgotten() {
+    let clock = Arc::new(Still(AtomicU64::new(1)));
+    let (state, start) = (state_in(clock.clone()), clock.now());
+    let principal = Principal::None;
+    let exchange = ExchangeId { owner: b"b", verifier: Verifier([1; 8]), principal, update: false };
+    let known = now(state.with(state.clients(), |c| c.exchange_id(&exchange, start, |_| false)));
+    let client = known.unwrap().unwrap().clientid;
+    let channel = ChannelAttrs {
+        maxrequestsize: 1 << 20,
+        maxresponsesize: 1 << 20,
+        maxresponsesize_cached: 1 << 12,
+        maxoperations: 16,
+        maxrequests: 1,
+        ..ChannelAttrs::default()
+    };
+    let terms = SessionTerms { flags: CreateSessionFlags::empty(), fore: channel, back: channel };
+    let create = CreateSession { client, sequence: 1, principal, terms, slots: 1, nonce: [1; 4] };
+    let made = now(state.with(state.clients(), |c| c.create_session(&create, start, |_| false)));
+    let Ok(Ok(Created::New { ok, .. })) = made else { panic!("it is made: {made:?}") };
+    let id = ok.sessionid;
+    let cell = Arc::new(SessionCell::new((id, client), terms, 1, Arc::default(), start));
+    state.add_session(cell.clone());
+    cell.kill();
+    for later in [LEASE / 2, LEASE + Duration::from_secs(1)] {
+        assert_eq!(state.counters.snapshot().clients_expired, 0);
+        clock.0.store(later.as_nanos() as u64, Ordering::Relaxed);
+        now(state.expire());
+        assert!(state.session(&id).is_err(), "it is forgotten at the first look");
+    }
+    assert_eq!(state.counters.snapshot().clients_expired, 1);
 }
