@@ -4,8 +4,8 @@
 //! - ext4 and XFS have one journal that is written in order: a commit of any object that was
 //!   changed last keeps all changes before it.
 //! - f2fs makes a checkpoint of everything.
-//! - btrfs logs that directory, with the objects that got a name in it: a move needs both
-//!   directories, and what an object got after its name needs the object.
+//! - btrfs logs that directory, with the objects that got a name in it. A name that was taken away
+//!   has been seen to come back with the log: so its whole is committed.
 //! - POSIX promises of an object's `fsync` no more than that object.
 //!
 //! So where nothing better is known each changed object is synced, directories as well as what
@@ -155,7 +155,7 @@ impl Flush for Core {
     fn gather(&self, objects: &mut Objects, change: Self::Change) {
         // What one operation changes is on one file system.
         if let [Some(object), _] = &change
-            && object.mount().journal.is_some()
+            && object.mount().commits_whole()
         {
             return objects.add_whole(object);
         }

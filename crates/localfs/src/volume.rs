@@ -188,6 +188,12 @@ impl Mount {
         self.id
     }
 
+    /// Whether changes get to stable storage by a commit of everything: of a journal, or, on btrfs,
+    /// of a transaction.
+    pub(crate) const fn commits_whole(&self) -> bool {
+        self.journal.is_some() || self.base.is_some()
+    }
+
     /// An open descriptor of the root: the kernel opens handles relative to no other kind.
     pub(crate) fn root(&self) -> BorrowedFd<'_> {
         self.root.as_fd()
