@@ -11,7 +11,8 @@
 //! So where nothing better is known each changed object is synced, directories as well as what
 //! is in them. On ext4 and XFS the one commit serves: a device is told to flush its cache once,
 //! not once an object. Syncing the whole file system writes the data of all files and of other
-//! programs too: it is for what no `fsync` takes, such as a symbolic link, and for the many.
+//! programs too: it is for btrfs, for what no `fsync` takes, such as a symbolic link, and for the
+//! many.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
